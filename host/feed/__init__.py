@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Feed handler: line arbitration, gap recovery, in-order delivery."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The strategy interface and the example strategies."""

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counters of the ports and results of taking a frame apart."""
+
+from nic.enumeration import enumeration
+
+FRAME = enumeration(
+    "frame",
+    ok="the frame holds a whole UDP datagram",
+    truncated="the frame ends inside a header, or the IP length is more than the frame",
+    not_ipv4="another ethertype, or an IP version that is not 4",
+    bad_ip_header="the IP header length is less than 20 bytes or more than the packet",
+    bad_ip_checksum="the sum over the IP header is wrong",
+    fragment="a fragment of an IP packet",
+    not_udp="another IP protocol than UDP",
+    bad_udp_length="the UDP length is less than 8 bytes or more than the IP payload",
+)
+
+PORT = enumeration(
+    "port",
+    rx_packets="packets received",
+    rx_bytes="bytes received",
+    tx_packets="packets given to the kernel or the device",
+    tx_bytes="bytes given to the kernel or the device",
+    rx_truncated="packets longer than the receive buffer, dropped",
+    rx_dropped="packets the kernel says it dropped for want of room",
+    rx_errors="receive calls that failed",
+    tx_full="packets refused because the transmit ring or the socket buffer was full",
+    tx_too_long="packets refused because they are longer than a buffer",
+    tx_errors="transmit calls that failed",
+    fill_empty="times the fill ring was found empty",
+)
+
+ENUMERATIONS = (FRAME, PORT)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The world outside: the simulated exchange, the network that misbehaves, order flow."""
