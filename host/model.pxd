@@ -34,7 +34,8 @@ cdef enum:               # stages of the way, indices of Trace.stamps
     STAGE_SENT = 5       # t5: order handed to the port
     STAGES = 6
 
-cdef struct Trace:       # travels from the packet to the order and its acknowledgement
+cdef struct Trace:       # travels from the packet to the order and its acknowledgement; one per
+                         # engine, every stage holds a pointer to it and stamps its own time
     uint64_t sequence_number   # of the message on the feed
     uint16_t line              # 0 A, 1 B, 2 re-request; 0xFFFF: no packet caused it (timer, command)
     uint16_t message_index     # in its packet
@@ -69,7 +70,6 @@ cdef struct OrderRequest:      # from execution to the gate
     uint32_t user_ref_num      # the order to replace or cancel; 0 for a new one
     uint32_t parent            # sliced order it belongs to; 0 for none
     int64_t price
-    Trace trace
 
 cdef enum:
     ACTION_NEW = 0
@@ -79,7 +79,7 @@ cdef enum:
 cdef struct PassedOrder:       # only the gate makes one; see host/risk/gate.pyx
     OrderRequest request
     uint64_t pass_number       # counts from 1, without holes
-    uint64_t seal              # of the gate over all of the above; the encoder checks it
+    uint64_t seal              # made by the gate over all of the above; the encoder checks it
 
 cdef enum:                     # kinds of Report, what the exchange said
     REPORT_ACCEPTED = 1
