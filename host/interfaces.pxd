@@ -3,7 +3,7 @@
 """The narrow interfaces between the stages: each stage knows only the next one by these."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from host.model cimport OrderEvent, OrderRequest, PassedOrder, Report
+from host.model cimport Intent, OrderEvent, OrderRequest, PassedOrder, Report
 
 cdef enum:                    # how an order-entry session stands
     SESSION_DOWN = 0          # no connection, or not logged in: nothing may be sent
@@ -26,6 +26,9 @@ cdef class MessageSink:
 
 cdef class RequestSink:
     cdef int send_request(self, const uint8_t *data, uint32_t length) noexcept nogil
+
+cdef class IntentSink:
+    cdef uint32_t intend(self, const Intent *intent, uint64_t t_ns) noexcept nogil
 
 cdef class OrderEntry:
     cdef uint32_t submit(self, const OrderRequest *request, uint64_t t_ns) noexcept nogil

@@ -38,6 +38,14 @@ cdef class RequestSink:
         return -1
 
 
+cdef class IntentSink:
+    """Takes what strategies want: execution."""
+
+    cdef uint32_t intend(self, const Intent *intent, uint64_t t_ns) noexcept nogil:
+        """A handle for the order (never 0), or 0 when nothing was sent."""
+        return 0
+
+
 cdef class OrderEntry:
     """Takes order requests from execution: the risk gate."""
 

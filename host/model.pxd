@@ -57,6 +57,24 @@ cdef struct Top:         # what the house knows of a symbol without asking its b
     uint8_t book_state         # BOOK_CLEAN ...
     uint8_t reserved
 
+cdef enum:               # how execution works an intent
+    ALGORITHM_DIRECT = 0 # one order, at once
+    ALGORITHM_TWAP = 1   # equal slices over a time
+
+cdef struct Intent:            # from a strategy to execution
+    uint8_t action             # ACTION_NEW ...
+    uint8_t side
+    uint8_t time_in_force
+    uint8_t post_only
+    uint8_t algorithm          # ALGORITHM_*
+    uint16_t strategy_id
+    uint32_t symbol_index
+    uint32_t quantity          # as in OrderRequest
+    uint32_t handle            # order to replace or cancel: what buy() or sell() returned
+    uint32_t slices            # of a sliced intent
+    uint64_t duration_ns       # of a sliced intent, first slice to last
+    int64_t price
+
 cdef struct OrderRequest:      # from execution to the gate
     uint8_t action             # ACTION_NEW ...
     uint8_t side               # SIDE_BUY or SIDE_SELL
