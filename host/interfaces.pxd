@@ -51,3 +51,4 @@ cdef class OrderEventSink:
 cdef class Recorder:
     cdef bint record(self, uint16_t kind, uint64_t t_ns, const void *data,
                      uint32_t length) noexcept nogil
+    cdef bint has_room(self, uint32_t length) noexcept nogil

@@ -99,3 +99,7 @@ cdef class Recorder:
                      uint32_t length) noexcept nogil:
         """Whether the record was written; False when there was no room."""
         return True
+
+    cdef bint has_room(self, uint32_t length) noexcept nogil:
+        """Whether records of ``length`` bytes in all can be written now."""
+        return True
