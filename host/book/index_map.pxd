@@ -1,0 +1,118 @@
+# cython: language_level=3
+# SPDX-License-Identifier: Apache-2.0
+"""A hash map from 64-bit keys to positions in an array whose elements hold the keys.
+
+Open addressing with linear probing; eight bytes an entry, so that a cache line holds eight. Eight
+neighbouring keys share a line: order references grow during the day, so what was added lately (and
+is mostly what is deleted next) lies together, while the multiplication spreads the lines. Nothing
+assumes that keys are dense. An entry's tag gives its home, so that removal (by moving later entries
+back; there are no tombstones) touches nothing but the map.
+"""
+
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+from host.book.pages cimport pages_close, pages_open
+
+cdef extern from *:
+    """
+    #define tw_prefetch(p) __builtin_prefetch((p), 1, 3)
+    """
+    void prefetch_line "tw_prefetch"(const void *p) noexcept nogil
+
+cdef struct IndexEntry:
+    uint32_t value             # position in the array, 1 or more; 0 for a free entry
+    uint32_t tag               # 29 bits of the hash, 3 bits of the key
+
+cdef struct IndexMap:
+    IndexEntry *entries
+    uint64_t capacity          # entries, a power of two
+    uint32_t mask
+    uint32_t shift             # from tag to the line's number
+
+cdef inline bint index_map_open(IndexMap *map, uint64_t keys, bint prefault) noexcept nogil:
+    """Room for ``keys`` keys at half load; False when there is no memory or too many keys."""
+    cdef uint32_t bits = 3
+    while (<uint64_t>8 << bits) < 2 * keys:
+        bits += 1
+    if bits > 28:
+        return False
+    map.capacity = <uint64_t>8 << bits
+    map.mask = <uint32_t>(map.capacity - 1)
+    map.shift = 32 - bits
+    map.entries = <IndexEntry*>pages_open(map.capacity * sizeof(IndexEntry), prefault)
+    return map.entries != NULL
+
+cdef inline void index_map_close(IndexMap *map) noexcept nogil:
+    """Give the memory back."""
+    pages_close(map.entries, map.capacity * sizeof(IndexEntry))
+    map.entries = NULL
+
+cdef inline void index_map_clear(IndexMap *map) noexcept nogil:
+    """Forget every key."""
+    memset(map.entries, 0, map.capacity * sizeof(IndexEntry))
+
+cdef inline uint32_t index_tag(uint64_t key) noexcept nogil:
+    """What an entry keeps of its key."""
+    return (<uint32_t>(((key >> 3) * <uint64_t>0x9E3779B97F4A7C15) >> 32) & <uint32_t>0xFFFFFFF8
+            ) | <uint32_t>(key & 7)
+
+cdef inline uint32_t index_home(const IndexMap *map, uint32_t tag) noexcept nogil:
+    """Where the search for a tag begins."""
+    return ((tag >> map.shift) << 3) | (tag & 7)
+
+cdef inline int64_t index_map_find(const IndexMap *map, uint64_t key, const void *keys,
+                                   size_t stride) noexcept nogil:
+    """Position of the key's entry in the map, -1 for none.
+
+    The key of value v lies at ``keys + v * stride``.
+    """
+    cdef uint32_t tag = index_tag(key)
+    cdef uint32_t at = index_home(map, tag)
+    cdef IndexEntry entry
+    while True:
+        entry = map.entries[at]
+        if entry.value == 0:
+            return -1
+        if entry.tag == tag and (<const uint64_t*>(<const uint8_t*>keys
+                                                   + entry.value * stride))[0] == key:
+            return at
+        at = (at + 1) & map.mask
+
+cdef inline void index_map_insert(IndexMap *map, uint64_t key, uint32_t value) noexcept nogil:
+    """Add a key that is not in the map; the caller sees to it that half of the map stays free."""
+    cdef uint32_t tag = index_tag(key)
+    cdef uint32_t at = index_home(map, tag)
+    while map.entries[at].value != 0:
+        at = (at + 1) & map.mask
+    map.entries[at].value = value
+    map.entries[at].tag = tag
+
+cdef inline void index_map_remove(IndexMap *map, uint32_t hole) noexcept nogil:
+    """Remove the entry at a position; later entries that may move nearer to their home do."""
+    cdef uint32_t at = hole
+    cdef IndexEntry entry
+    while True:
+        at = (at + 1) & map.mask
+        entry = map.entries[at]
+        if entry.value == 0:
+            break
+        if ((at - index_home(map, entry.tag)) & map.mask) >= ((at - hole) & map.mask):
+            map.entries[hole] = entry
+            hole = at
+    map.entries[hole].value = 0
+    map.entries[hole].tag = 0
+
+cdef inline uint32_t index_map_guess(const IndexMap *map, uint64_t key) noexcept nogil:
+    """The value of the first entry with the key's tag, 0 for none: for prefetching, unverified."""
+    cdef uint32_t tag = index_tag(key)
+    cdef uint32_t at = index_home(map, tag)
+    while map.entries[at].value != 0:
+        if map.entries[at].tag == tag:
+            return map.entries[at].value
+        at = (at + 1) & map.mask
+    return 0
+
+cdef inline void index_map_prefetch(const IndexMap *map, uint64_t key) noexcept nogil:
+    """Bring the line of a key in."""
+    prefetch_line(&map.entries[index_home(map, index_tag(key))])
