@@ -5,7 +5,8 @@ Every ``.pyx`` below the rooms is an extension module named for its path. The fl
 libraries and optional modules are listed in ``LIBRARIES``. As a command
 ``python tools/build_backend.py [MODULE ...]`` builds the named modules (or all that changed) in place.
 
-``TICKWIRE_SANITIZE=1`` builds with AddressSanitizer and UndefinedBehaviorSanitizer.
+``TICKWIRE_SANITIZE=1`` builds with AddressSanitizer and UndefinedBehaviorSanitizer;
+``TICKWIRE_NO_EXTENSIONS=1`` makes an editable install whose extensions are built in place afterwards.
 """
 
 from __future__ import annotations
@@ -59,6 +60,9 @@ def _setup(names: list[str] | None = None, arguments: list[str] | None = None) -
     from Cython.Build import cythonize
 
     os.chdir(ROOT)
+    if os.environ.get("TICKWIRE_NO_EXTENSIONS"):
+        setup()
+        return
     modules = cythonize(
         extensions(names),
         nthreads=os.cpu_count() or 1,

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The appliance's configuration: what a ``tickwire run`` file may say.
+
+Every table and key is checked when the file is read; what is wrong is said in one line that names the
+key. ``docs/operating.md`` and the commented example configurations show every key in use.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, ValidationError, model_validator
+
+
+class ConfigError(ValueError):
+    """A configuration that can't be used; the message is one line."""
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors, so that a typing mistake is seen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Line(Section):
+    """One line of the feed: where its packets come from, and by which port."""
+
+    name: Literal["A", "B"]
+    group: IPvAnyAddress
+    port: int = Field(ge=1, le=65535)
+    interface: str = Field(min_length=1)
+    path: Literal["udp", "af_xdp"] = "udp"
+    driver_mode: Literal["best", "native", "generic"] = "best"
+    copy_mode: Literal["best", "copy", "zero-copy"] = "best"
+    queue: int = Field(0, ge=0)
+    receive_buffer_bytes: int = Field(4_194_304, ge=65_536)
+    busy_poll_us: int = Field(0, ge=0)
+
+
+class Recovery(Section):
+    """The re-request server of the feed."""
+
+    address: IPvAnyAddress
+    port: int = Field(ge=1, le=65535)
+    interface: str = ""
+
+
+class Feed(Section):
+    """The market data feed."""
+
+    transport: Literal["moldudp64", "iextp"] = "moldudp64"
+    session: str = Field("", max_length=10)
+    restart: Literal["strict", "detect"] = "strict"
+    lines: list[Line] = Field(min_length=1, max_length=2)
+    recovery: Recovery | None = None
+    gap_wait_ns: int = Field(200_000, ge=0)
+    request_retry_ns: int = Field(20_000_000, ge=1)
+    gap_limit_ns: int = Field(2_000_000_000, ge=1)
+    stale_ns: int = Field(3_000_000_000, ge=1)
+
+    @model_validator(mode="after")
+    def _lines_differ(self) -> Feed:
+        if len({line.name for line in self.lines}) != len(self.lines):
+            raise ValueError("two lines have the same name")
+        return self
+
+
+class Book(Section):
+    """Room for the books; taken from memory at the start."""
+
+    symbols: int = Field(65_536, ge=1, le=65_536)
+    orders: int = Field(1_000_000, ge=1_000)
+    prefault: bool = True
+
+
+class Strategy(Section):
+    """One strategy: ``kind`` names a compiled one or ``module:Class`` of a Python one."""
+
+    name: str = Field(min_length=1)
+    kind: str = Field(min_length=1)
+    symbols: list[str] = []
+    parameters: dict[str, int | str | bool] = {}
+
+
+class Execution(Section):
+    """Which venue takes the orders of which symbol."""
+
+    venue: str = Field(min_length=1)
+    symbol_venues: dict[str, str] = {}
+
+
+class Venue(Section):
+    """One order-entry session: SoupBinTCP login and OUCH 5.0."""
+
+    name: str = Field(min_length=1)
+    address: IPvAnyAddress
+    port: int = Field(ge=1, le=65535)
+    username: str = Field(max_length=6)
+    password: str = Field(max_length=10)
+    session: str = Field("", max_length=10)
+    firm: str = Field("", max_length=4)
+
+
+class Risk(Section):
+    """Limits of the risk gate: ``defaults`` for every symbol, ``symbols`` for single ones."""
+
+    defaults: dict[str, int]
+    symbols: dict[str, dict[str, int]] = {}
+
+
+class Engine(Section):
+    """The hot thread."""
+
+    core: int | None = Field(None, ge=0)
+    spin: bool = True
+    timer_interval_ns: int = Field(1_000_000, ge=10_000)
+    stop_timeout_ns: int = Field(3_000_000_000, ge=0)
+
+
+class Journal(Section):
+    """The append-only record."""
+
+    path: Path
+    ring_bytes: int = Field(67_108_864, ge=1_048_576)
+
+
+class Config(Section):
+    """The whole file."""
+
+    feed: Feed
+    book: Book = Book()
+    strategies: list[Strategy] = []
+    execution: Execution
+    venues: list[Venue] = Field(min_length=1, max_length=4)
+    risk: Risk
+    engine: Engine = Engine()
+    journal: Journal
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Config:
+        names = [venue.name for venue in self.venues]
+        if len(set(names)) != len(names):
+            raise ValueError("two venues have the same name")
+        for wanted in (self.execution.venue, *self.execution.symbol_venues.values()):
+            if wanted not in names:
+                raise ValueError(f"execution names the venue {wanted!r}, which is not configured")
+        strategies = [strategy.name for strategy in self.strategies]
+        if len(set(strategies)) != len(strategies):
+            raise ValueError("two strategies have the same name")
+        return self
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def one_line(error: ValidationError) -> str:
+    """The first complaint of pydantic as one line: where, and what."""
+    # An unknown key first: it is usually the mistyped name of the one that is missing.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+    where = ".".join(str(part) for part in first["loc"])
+    what = first["msg"].removeprefix("Value error, ")
+    more = error.error_count() - 1
+    return f"{where + ': ' if where else ''}{what}" + (f" (and {more} more)" if more else "")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The file as nested dicts; raises :class:`ConfigError` in one line."""
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def validated(model: type[Model], data: dict[str, Any], where: str) -> Model:
+    """``data`` as ``model``; raises :class:`ConfigError` in one line that begins with ``where``."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {one_line(error)}") from None
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration; raises :class:`ConfigError`."""
+    return validated(Config, read_toml(path), str(path))

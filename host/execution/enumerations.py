@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counters of execution."""
+
+from nic.enumeration import enumeration
+
+EXECUTION = enumeration(
+    "execution",
+    intents="intents taken from strategies",
+    direct="orders sent for direct intents",
+    refused="intents that ended without an order: the gate or the session refused",
+    schedules_started="sliced intents accepted",
+    schedules_done="sliced intents whose every slice was sent, or that were cancelled",
+    schedules_full="sliced intents refused because every schedule was in use",
+    slices_sent="slices that became orders",
+    slices_refused="slices that the gate refused; their shares go to the following slices",
+    bad_intents="intents that make no sense: no quantity, no slices, unknown symbol or schedule",
+)
+
+ENUMERATIONS = (EXECUTION,)
