@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+from types import TracebackType
+from typing import Self
+
+STATE_NAMES: dict[int, str]
+
+class Stream:
+    def status(self) -> str: ...
+    def write(self, data: bytes | bytearray | memoryview) -> int: ...
+    def read(self, capacity: int = 65536) -> bytes | None: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
