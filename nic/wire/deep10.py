@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """IEX DEEP 1.0: price-level market data, carried by IEX-TP.
 
-Source: IEX DEEP specification 1.08 (2021-10-19), chapter "Message Formats"; field by field the same in
-1.06 (2018-02-27). Everything is little-endian; prices are signed with four implied decimals;
+Source: IEX DEEP specification 1.08 (2021-10-19), chapter "Message Formats"; field by field the same
+in 1.06 (2018-02-27). Everything is little-endian; prices are signed with four implied decimals;
 timestamps count nanoseconds since the Unix epoch. There is no numeric instrument id: state is keyed
 by the eight symbol bytes. IEX may append fields to a message without notice, so a message longer
 than its table is valid and its extra bytes are ignored.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """IEX-TP version 1: the transport of IEX market data, and its gap fill request.
 
-Source: IEX Transport specification 1.26 (2026-06-02). Little-endian. A segment is one UDP datagram: a
-header and ``message_count`` message blocks that fill ``payload_length`` bytes exactly. The
+Source: IEX Transport specification 1.26 (2026-06-02). Little-endian. A segment is one UDP datagram:
+a header and ``message_count`` message blocks that fill ``payload_length`` bytes exactly. The
 first message of a session has sequence number 1. A segment without messages is a heartbeat; it
 carries the sequence number and stream offset of the next message.
 """
@@ -31,7 +31,7 @@ IEXTP = Protocol(
                 ),
                 unsigned("channel_id", 4),
                 unsigned("session_id", 4, "names one stream of messages, normally one trading day"),
-                unsigned("payload_length", 2, "bytes after the header"),
+                unsigned("payload_length", 2, "bytes after the header", counts="after_message"),
                 unsigned("message_count", 2, "message blocks in the payload; 0 in a heartbeat"),
                 signed("stream_offset", 8, "byte position of the payload in the stream"),
                 signed("first_message_sequence_number", 8),
@@ -44,7 +44,14 @@ IEXTP = Protocol(
             "block",
             None,
             "Message block",
-            (unsigned("message_length", 2, "bytes that follow, these two not included"),),
+            (
+                unsigned(
+                    "message_length",
+                    2,
+                    "bytes that follow, these two not included",
+                    counts="after_field",
+                ),
+            ),
             "Message Block",
             LengthRule.PAYLOAD,
         ),

@@ -68,7 +68,12 @@ INTERNET = Protocol(
                     "version in the high, length in 32-bit words in the low four bits",
                 ),
                 unsigned("type_of_service", 1, "DSCP and ECN"),
-                unsigned("total_length", 2, "header and payload; a frame may carry more bytes"),
+                unsigned(
+                    "total_length",
+                    2,
+                    "header and payload; a frame may carry more bytes",
+                    counts="whole_message",
+                ),
                 unsigned("identification", 2),
                 unsigned("flags_and_fragment_offset", 2, "flags in the high three bits"),
                 unsigned("time_to_live", 1),
@@ -87,7 +92,7 @@ INTERNET = Protocol(
             (
                 unsigned("source_port", 2),
                 unsigned("destination_port", 2),
-                unsigned("length", 2, "header and payload"),
+                unsigned("length", 2, "header and payload", counts="whole_message"),
                 unsigned("checksum", 2, "0 where the sender made none"),
             ),
             "RFC 768",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """MoldUDP64: sequenced messages in UDP datagrams, with re-request.
 
-Source: Nasdaq MoldUDP64 protocol specification 1.00. Big-endian. A downstream packet is a header and
-``message_count`` message blocks; a request is the same 20 bytes without blocks, sent to the
+Source: Nasdaq MoldUDP64 protocol specification 1.00. Big-endian. A downstream packet is a header
+and ``message_count`` message blocks; a request is the same 20 bytes without blocks, sent to the
 re-request server, which answers with an ordinary downstream packet. The first message of a session
 has sequence number 1.
 """
@@ -42,7 +42,14 @@ MOLDUDP64 = Protocol(
             "block",
             None,
             "Message block",
-            (unsigned("message_length", 2, "bytes that follow, these two not included"),),
+            (
+                unsigned(
+                    "message_length",
+                    2,
+                    "bytes that follow, these two not included",
+                    counts="after_field",
+                ),
+            ),
             "Message Block",
             LengthRule.PAYLOAD,
         ),

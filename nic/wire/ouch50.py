@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nasdaq OUCH 5.0: order entry, all inbound and outbound messages and their option tags.
 
-Source: Nasdaq OUCH 5.0 specification, revision 1.04 (2024-05-01), PDF of 2025-07-25. Inbound messages
-travel in SoupBinTCP unsequenced packets, outbound ones in sequenced packets. Integers are big-endian;
-prices are eight bytes with four implied decimals. After the fixed part comes the appendage: as many
-bytes of option tags as the appendage length says, each one a length byte (which does not count itself),
-a tag number and a value. Where the appendage length is optional, a message may end before it.
+Source: Nasdaq OUCH 5.0 specification, revision 1.04 (2024-05-01), PDF of 2025-07-25. Inbound
+messages travel in SoupBinTCP unsequenced packets, outbound ones in sequenced packets. Integers are
+big-endian; prices are eight bytes with four implied decimals. After the fixed part comes the
+appendage: as many bytes of option tags as the appendage length says, each one a length byte (which
+does not count itself), a tag number and a value. Where the appendage length is optional, a message
+may end before it. Reasons stand in :mod:`nic.wire.ouch50_reasons`.
 """
 
+from nic.wire.ouch50_reasons import CANCEL_REASONS, REJECT_REASONS
 from nic.wire.table import (
     LengthRule,
     Message,
@@ -18,6 +20,8 @@ from nic.wire.table import (
     text,
     unsigned,
 )
+
+__all__ = ["CANCEL_REASONS", "OUCH50", "REJECT_REASONS", "TAGS"]
 
 MESSAGE_TYPE = text("message_type", 1, "type code")
 USER_REF_NUM = unsigned("user_ref_num", 4, "order / transaction id of the port")
@@ -41,10 +45,16 @@ CROSS_TYPE = text(
 )
 CL_ORD_ID = text("cl_ord_id", 14, "customer order id, not checked for uniqueness")
 APPENDAGE_LENGTH = unsigned(
-    "appendage_length", 2, "bytes of TagValues that follow; mandatory, 0 if none"
+    "appendage_length",
+    2,
+    "bytes of TagValues that follow; mandatory, 0 if none",
+    counts="after_message",
 )
 OPTIONAL_APPENDAGE_LENGTH = unsigned(
-    "appendage_length", 2, "OPTIONAL on this message: may be absent altogether"
+    "appendage_length",
+    2,
+    "OPTIONAL on this message: may be absent altogether",
+    counts="after_message",
 )
 FIRM = text("firm", 4, "upper-case firm id")
 TIMESTAMP = unsigned("timestamp", 8, "ns since midnight", unit="ns")
@@ -65,7 +75,8 @@ TAGS = (
         text(
             "price_type",
             1,
-            "'L' limit (default), 'P' market peg, 'M' midpoint peg, 'R' primary peg, 'Q' market maker peg, 'm' midpoint",
+            "'L' limit (default), 'P' market peg, 'M' midpoint peg, 'R' primary peg, "
+            "'Q' market maker peg, 'm' midpoint",
         ),
     ),
     Tag(7, signed_price("peg_offset", 4, "0")),
@@ -87,77 +98,6 @@ TAGS = (
     Tag(27, text("side", 1, "'B','S','T','E'")),
     Tag(28, unsigned("user_ref_idx", 1, "channel")),
 )
-
-CANCEL_REASONS = {
-    "D": "regulatory restriction",
-    "E": "closed",
-    "F": "post-only would be price-slid (NMS)",
-    "G": "post-only would be price-slid (contra displayed)",
-    "H": "halted",
-    "I": "immediate or cancel",
-    "K": "market collars",
-    "Q": "self-match prevention",
-    "S": "supervisory",
-    "T": "timeout",
-    "U": "user requested",
-    "X": "open protection",
-    "Z": "system",
-    "e": "direct listing, exceeds shares offered",
-}
-
-REJECT_REASONS = {
-    0x01: "quote unavailable",
-    0x02: "destination closed",
-    0x03: "invalid display",
-    0x04: "invalid max floor",
-    0x05: "invalid peg type",
-    0x06: "fat finger",
-    0x07: "halted",
-    0x08: "ISO not allowed",
-    0x09: "invalid side",
-    0x0A: "processing error",
-    0x0B: "cancel pending",
-    0x0C: "firm not authorized",
-    0x0D: "invalid min quantity",
-    0x0E: "no closing reference price",
-    0x0F: "other",
-    0x10: "cancel not allowed",
-    0x11: "pegging not allowed",
-    0x12: "crossed market",
-    0x13: "invalid quantity",
-    0x14: "invalid cross order",
-    0x15: "replace not allowed",
-    0x16: "routing not allowed",
-    0x17: "invalid symbol",
-    0x18: "test",
-    0x19: "late LOC too aggressive",
-    0x1A: "retail not allowed",
-    0x1B: "invalid midpoint post-only price",
-    0x1C: "invalid destination",
-    0x1D: "invalid price",
-    0x1E: "shares exceed threshold",
-    0x1F: "exceeds maximum notional",
-    0x20: "risk aggregate exposure",
-    0x21: "risk market impact",
-    0x22: "risk restricted stock",
-    0x23: "risk short sell restricted",
-    0x24: "risk ISO not allowed",
-    0x25: "risk exceeds ADV limit",
-    0x26: "risk fat finger",
-    0x27: "risk locate required",
-    0x28: "risk symbol message rate",
-    0x29: "risk port message rate",
-    0x2A: "risk duplicate message rate",
-    0x2B: "risk short sell not allowed",
-    0x2C: "risk market order not allowed",
-    0x2D: "risk pre-market",
-    0x2E: "risk post-market",
-    0x2F: "risk short sell exempt",
-    0x30: "risk single order notional",
-    0x31: "risk max quantity",
-    0x32: "Reg SHO state not available",
-    0x33: "risk IPO market buy",
-}
 
 OUCH50 = Protocol(
     name="ouch50",

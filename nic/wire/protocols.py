@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every protocol table of the house, by name."""
 
+from nic.wire.binaryfile import BINARYFILE
 from nic.wire.deep10 import DEEP10
+from nic.wire.glimpse50 import GLIMPSE50
 from nic.wire.iextp import IEXTP
 from nic.wire.internet import INTERNET
 from nic.wire.itch50 import ITCH50
@@ -11,5 +13,15 @@ from nic.wire.soupbintcp import SOUPBINTCP
 
 PROTOCOLS = {
     protocol.name: protocol
-    for protocol in (INTERNET, MOLDUDP64, SOUPBINTCP, ITCH50, OUCH50, IEXTP, DEEP10)
+    for protocol in (
+        INTERNET,
+        MOLDUDP64,
+        SOUPBINTCP,
+        BINARYFILE,
+        ITCH50,
+        GLIMPSE50,
+        OUCH50,
+        IEXTP,
+        DEEP10,
+    )
 }

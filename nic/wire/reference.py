@@ -9,33 +9,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nic.wire.table import Field, LengthRule, Message, Protocol
+from nic.wire.table import ByteOrder, Field, LengthRule, Message, Protocol
 
 Value = int | bytes
 
 
 class WireError(ValueError):
-    """Bytes that are no message of the protocol: ``reason`` is ``unknown_type`` or ``length``."""
+    """Bytes that are no message, or values that make none.
+
+    ``reason`` is ``unknown_type`` or ``length`` for bytes; ``unknown_field`` or ``value`` (wrong
+    kind, does not fit the field) for values.
+    """
 
     def __init__(self, reason: str, text: str) -> None:
+        """A refusal under the name ``reason``; ``text`` is for people."""
         super().__init__(text)
         self.reason = reason
 
 
-def decode_field(field: Field, data: bytes, byte_order: str) -> Value:
+def decode_field(field: Field, data: bytes, byte_order: ByteOrder) -> Value:
     """Value of one field: an int for numbers, the raw bytes for text and octets."""
     raw = data[field.offset : field.end]
     if not field.is_integer:
         return raw
-    return int.from_bytes(raw, byte_order, signed=field.kind == "signed")  # type: ignore[arg-type]
+    return int.from_bytes(raw, byte_order, signed=field.kind == "signed")
 
 
-def encode_field(field: Field, value: Value, byte_order: str) -> bytes:
+def encode_field(field: Field, value: Value, byte_order: ByteOrder) -> bytes:
     """Bytes of one field; text is padded on the right with spaces, octets with zeros."""
-    if isinstance(value, int):
-        return value.to_bytes(field.width, byte_order, signed=field.kind == "signed")  # type: ignore[arg-type]
-    if len(value) > field.width:
-        raise WireError("length", f"{field.name}: {value!r} is longer than {field.width} bytes")
+    if field.is_integer:
+        if not isinstance(value, int):
+            raise WireError("value", f"{field.name}: {value!r} is not a number")
+        try:
+            return value.to_bytes(field.width, byte_order, signed=field.kind == "signed")
+        except OverflowError as error:
+            raise WireError("value", f"{field.name}: {value} in {field.width} bytes") from error
+    if not isinstance(value, bytes) or len(value) > field.width:
+        raise WireError("value", f"{field.name}: {value!r} is not {field.width} bytes or fewer")
     return value.ljust(field.width, b" " if field.kind == "text" else b"\0")
 
 
@@ -51,7 +61,7 @@ def classify(protocol: Protocol, data: bytes, direction: str = "") -> Message:
     return message
 
 
-def check_length(message: Message, data: bytes, byte_order: str) -> None:
+def check_length(message: Message, data: bytes, byte_order: ByteOrder) -> None:
     """Raise :class:`WireError` unless the length of ``data`` fits the message's length rule."""
     size = len(data)
     if message.length_rule is LengthRule.OPTIONAL_APPENDAGE and size == message.shortest_length:
@@ -59,9 +69,9 @@ def check_length(message: Message, data: bytes, byte_order: str) -> None:
     if size < message.length:
         raise WireError("length", f"{message.name}: {size} bytes, needs {message.length}")
     expected = message.length
-    if message.length_rule in (LengthRule.APPENDAGE, LengthRule.OPTIONAL_APPENDAGE):
+    if message.has_appendage:
         last = message.fields[-1]
-        expected += int.from_bytes(data[last.offset : last.end], byte_order)  # type: ignore[arg-type]
+        expected += int.from_bytes(data[last.offset : last.end], byte_order)
     elif message.length_rule is not LengthRule.EXACT:
         return
     if size != expected:
@@ -92,30 +102,50 @@ def decode_as(protocol: Protocol, name: str, data: bytes) -> dict[str, Value]:
 
 
 def encode(protocol: Protocol, name: str, values: Mapping[str, Value]) -> bytes:
-    """Encode a message; the type code is filled in, absent fields are zero or spaces.
+    """Encode a message; absent length fields are filled in, other absent fields are zero or spaces.
 
-    ``payload`` is appended; an appendage length is computed from it, and where it is optional it is
-    left out unless there is a payload or the length field was given.
+    The type code is always filled in. ``payload`` is appended; an appendage length is always
+    computed from it, and where it is optional it is left out unless there is a payload or the
+    length field was given.
     """
     message = protocol[name]
-    payload = values.get("payload", b"")
-    if not isinstance(payload, bytes):
-        raise WireError("length", f"{name}: the payload is not bytes")
-    unknown = set(values) - {field.name for field in message} - {"payload"}
-    if unknown:
-        raise WireError("unknown_field", f"{name} has no field {sorted(unknown)[0]!r}")
-    parts = []
-    for field in message:
-        value = values.get(field.name, 0 if field.is_integer else b"")
-        if message.code is not None and field.offset == protocol.type_offset:
-            value = bytes([message.code])
-        if field.name == "appendage_length":
-            absent = not payload and field.name not in values
-            if absent and message.length_rule is LengthRule.OPTIONAL_APPENDAGE:
-                continue
-            value = len(payload)
-        parts.append(encode_field(field, value, protocol.byte_order))
+    complete_values, payload = complete(protocol, message, values)
+    parts = [
+        encode_field(field, complete_values[field.name], protocol.byte_order)
+        for field in message
+        if field.name in complete_values
+    ]
     return b"".join(parts) + payload
+
+
+def complete(
+    protocol: Protocol, message: Message, values: Mapping[str, Value]
+) -> tuple[dict[str, Value], bytes]:
+    """The value of every field that goes on the wire, in order, and the payload."""
+    payload = values.get("payload", b"")
+    known = {field.name for field in message}
+    if message.length_rule is not LengthRule.EXACT:
+        known.add("payload")
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise WireError("unknown_field", f"{message.name} has no field {unknown[0]!r}")
+    if not isinstance(payload, bytes):
+        raise WireError("value", f"{message.name}: the payload is not bytes")
+    found: dict[str, Value] = {}
+    for field in message:
+        if message.code is not None and field.offset == protocol.type_offset:
+            found[field.name] = bytes([message.code])
+        elif field is message.fields[-1] and message.has_appendage:
+            optional = message.length_rule is LengthRule.OPTIONAL_APPENDAGE
+            if payload or field.name in values or not optional:
+                found[field.name] = len(payload)
+        elif field.name in values:
+            found[field.name] = values[field.name]
+        elif field.counts:
+            found[field.name] = message.count(field, len(payload))
+        else:
+            found[field.name] = 0 if field.is_integer else b""
+    return found, payload
 
 
 def decode_tags(protocol: Protocol, appendage: bytes) -> dict[str, Value]:

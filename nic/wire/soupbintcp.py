@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """SoupBinTCP 3.00: login, heartbeats and sequenced delivery over TCP.
 
-Source: Nasdaq SoupBinTCP 3.00 specification, chapter 2 "SoupBinTCP Packet Types". Big-endian lengths;
-numbers inside login packets are ASCII digits, padded with spaces on the left. Packets do not align
-with TCP segments. The packet length counts every byte after itself, the type byte included.
+Source: Nasdaq SoupBinTCP 3.00 specification, chapter 2 "SoupBinTCP Packet Types". Big-endian
+lengths; numbers inside login packets are ASCII digits, padded with spaces on the left. Packets do
+not align with TCP segments. The packet length counts every byte after itself, the type byte
+included.
 """
 
 from nic.wire.table import LengthRule, Message, Protocol, text, unsigned
 
-PACKET_LENGTH = unsigned("packet_length", 2, "bytes after this field, type included")
+PACKET_LENGTH = unsigned(
+    "packet_length", 2, "bytes after this field, type included", counts="after_field"
+)
 PACKET_TYPE = text("packet_type", 1, "type code")
 
 LOGIN_REJECT_REASONS = {"A": "not authorized", "S": "session not available"}

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-
 from typing import Literal
 
 Kind = Literal["unsigned", "signed", "text", "bytes"]
 ByteOrder = Literal["big", "little"]
+Counts = Literal["", "after_field", "after_message", "whole_message"]
+"""What a length field counts: bytes after itself, after the table fields, or all of them."""
 
 
 class LengthRule(Enum):
@@ -30,7 +31,10 @@ class LengthRule(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: name, width in bytes, kind, unit and meaning; the offset is set by its message."""
+    """One field: name, width in bytes, kind, unit and meaning; the offset is set by its message.
+
+    A length field says in ``counts`` which bytes it counts; encoders fill it in where it is absent.
+    """
 
     name: str
     width: int
@@ -38,6 +42,7 @@ class Field:
     unit: str = ""
     meaning: str = ""
     offset: int = -1
+    counts: Counts = ""
 
     @property
     def end(self) -> int:
@@ -50,9 +55,11 @@ class Field:
         return self.kind in ("unsigned", "signed")
 
 
-def unsigned(name: str, width: int, meaning: str = "", unit: str = "") -> Field:
+def unsigned(
+    name: str, width: int, meaning: str = "", unit: str = "", counts: Counts = ""
+) -> Field:
     """An unsigned integer of ``width`` bytes."""
-    return Field(name, width, "unsigned", unit, meaning)
+    return Field(name, width, "unsigned", unit, meaning, counts=counts)
 
 
 def signed(name: str, width: int, meaning: str = "", unit: str = "") -> Field:
@@ -93,6 +100,7 @@ class Message:
     tags: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        """Place the fields one after the other."""
         offset = 0
         placed = []
         for item in self.fields:
@@ -109,6 +117,11 @@ class Message:
         return self.fields[-1].end
 
     @property
+    def has_appendage(self) -> bool:
+        """Whether the last field says how many bytes of option tags follow."""
+        return self.length_rule in (LengthRule.APPENDAGE, LengthRule.OPTIONAL_APPENDAGE)
+
+    @property
     def shortest_length(self) -> int:
         """Shortest length accepted on the wire."""
         if self.length_rule is LengthRule.OPTIONAL_APPENDAGE:
@@ -120,13 +133,20 @@ class Message:
         """The type code as printed in the source document."""
         return "" if self.code is None else chr(self.code)
 
+    def count(self, item: Field, payload_bytes: int) -> int:
+        """Value of the length field ``item`` of this message with that many bytes after it."""
+        start = {"after_field": item.end, "after_message": self.length, "whole_message": 0}
+        return self.length + payload_bytes - start[item.counts]
+
     def __getitem__(self, name: str) -> Field:
+        """The field of that name; raises ``KeyError``."""
         for item in self.fields:
             if item.name == name:
                 return item
         raise KeyError(f"{self.name} has no field {name!r}")
 
     def __iter__(self) -> Iterator[Field]:
+        """The fields in wire order."""
         return iter(self.fields)
 
 
@@ -157,6 +177,7 @@ class Protocol:
     notes: str = ""
 
     def __post_init__(self) -> None:
+        """Refuse a type code that stands twice in one direction."""
         if not self.directions:
             object.__setattr__(self, "directions", {"": tuple(m.name for m in self.messages)})
         for direction in self.directions:
@@ -165,6 +186,7 @@ class Protocol:
                 raise ValueError(f"{self.name} {direction}: a type code stands twice")
 
     def __getitem__(self, name: str) -> Message:
+        """The message of that name; raises ``KeyError``."""
         for message in self.messages:
             if message.name == name:
                 return message
