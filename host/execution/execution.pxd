@@ -29,7 +29,7 @@ cdef class Execution(IntentSink):
     cdef uint32_t symbol_capacity
     cdef Schedule schedules[SCHEDULES]
     cdef uint32_t active_schedules
-    cdef uint64_t counters[EXECUTION_COUNT]
+    cdef uint64_t counts[EXECUTION_COUNT]
 
     cdef uint32_t direct(self, const Intent *intent, uint32_t quantity, uint32_t parent,
                          uint64_t t_ns) noexcept nogil

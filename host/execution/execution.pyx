@@ -32,9 +32,9 @@ cdef class Execution(IntentSink):
         free(self.venues)
 
     cdef uint32_t intend(self, const Intent *intent, uint64_t t_ns) noexcept nogil:
-        self.counters[EXECUTION_INTENTS] += 1
+        self.counts[EXECUTION_INTENTS] += 1
         if intent.symbol_index >= self.symbol_capacity:
-            self.counters[EXECUTION_BAD_INTENTS] += 1
+            self.counts[EXECUTION_BAD_INTENTS] += 1
             return 0
         if intent.handle & SCHEDULE_HANDLE:
             return self.change_schedule(intent, t_ns)
@@ -63,9 +63,9 @@ cdef class Execution(IntentSink):
             self.trace.stamps[STAGE_INTENT] = rdtsc()
         user_ref_num = self.gate.submit(&request, t_ns)
         if user_ref_num == 0:
-            self.counters[EXECUTION_REFUSED] += 1
+            self.counts[EXECUTION_REFUSED] += 1
             return 0
-        self.counters[EXECUTION_DIRECT] += 1
+        self.counts[EXECUTION_DIRECT] += 1
         if self.stages is not None and self.trace != NULL:
             self.stages.record(self.trace)
         return user_ref_num
@@ -74,7 +74,7 @@ cdef class Execution(IntentSink):
         cdef uint32_t number
         cdef Schedule *schedule
         if intent.slices == 0 or intent.quantity == 0:
-            self.counters[EXECUTION_BAD_INTENTS] += 1
+            self.counts[EXECUTION_BAD_INTENTS] += 1
             return 0
         for number in range(SCHEDULES):
             schedule = &self.schedules[number]
@@ -90,10 +90,10 @@ cdef class Execution(IntentSink):
                 schedule.child = 0
                 schedule.is_active = True
                 self.active_schedules += 1
-                self.counters[EXECUTION_SCHEDULES_STARTED] += 1
+                self.counts[EXECUTION_SCHEDULES_STARTED] += 1
                 self.send_slice(number, t_ns)
                 return <uint32_t> SCHEDULE_HANDLE | number
-        self.counters[EXECUTION_SCHEDULES_FULL] += 1
+        self.counts[EXECUTION_SCHEDULES_FULL] += 1
         return 0
 
     cdef void send_slice(self, uint32_t number, uint64_t t_ns) noexcept nogil:
@@ -108,9 +108,9 @@ cdef class Execution(IntentSink):
             if sent != 0:
                 schedule.child = sent
                 schedule.remaining_shares -= quantity
-                self.counters[EXECUTION_SLICES_SENT] += 1
+                self.counts[EXECUTION_SLICES_SENT] += 1
             else:
-                self.counters[EXECUTION_SLICES_REFUSED] += 1
+                self.counts[EXECUTION_SLICES_REFUSED] += 1
         schedule.slices_left -= 1
         schedule.next_ns += schedule.interval_ns
         if schedule.slices_left == 0 or schedule.remaining_shares == 0:
@@ -119,7 +119,7 @@ cdef class Execution(IntentSink):
     cdef void end_schedule(self, uint32_t number) noexcept nogil:
         self.schedules[number].is_active = False
         self.active_schedules -= 1
-        self.counters[EXECUTION_SCHEDULES_DONE] += 1
+        self.counts[EXECUTION_SCHEDULES_DONE] += 1
 
     cdef uint32_t change_schedule(self, const Intent *intent, uint64_t t_ns) noexcept nogil:
         """Cancel a schedule: nothing more is sent, its newest child order is cancelled."""
@@ -127,7 +127,7 @@ cdef class Execution(IntentSink):
         cdef Intent cancel
         if (intent.action != ACTION_CANCEL or number >= SCHEDULES
                 or self.schedules[number].intent.strategy_id != intent.strategy_id):
-            self.counters[EXECUTION_BAD_INTENTS] += 1
+            self.counts[EXECUTION_BAD_INTENTS] += 1
             return 0
         if self.schedules[number].is_active:
             self.end_schedule(number)
@@ -166,8 +166,8 @@ cdef class Execution(IntentSink):
         else:
             raise ValueError(f"execution: symbol index {symbol_index} is out of range")
 
-    def counters_dict(self):
+    def counters(self):
         """Counters by name, and the schedules now at work."""
-        found = EXECUTION.as_dict([self.counters[i] for i in range(EXECUTION_COUNT)])
+        found = EXECUTION.as_dict([self.counts[i] for i in range(EXECUTION_COUNT)])
         found["schedules_active"] = self.active_schedules
         return found

@@ -38,7 +38,7 @@ cdef class FastStrategy:
 
     cdef void attach(self, Orders orders, const Top *tops, uint32_t symbol_capacity)
     cdef bint follows(self, uint32_t symbol_index) noexcept nogil
-    cdef void forget_symbols(self) noexcept nogil
+    cdef void forget_all(self) noexcept nogil
 
     cdef void on_start(self) noexcept nogil
     cdef void on_book(self, uint32_t symbol_index) noexcept nogil

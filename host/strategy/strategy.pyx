@@ -186,9 +186,11 @@ cdef class FastStrategy:
                     self.subscribed[symbol_index] = SUBSCRIBED_YES
         return self.subscribed[symbol_index] == SUBSCRIBED_YES
 
-    cdef void forget_symbols(self) noexcept nogil:
-        """The indices may mean other symbols from now on."""
+    cdef void forget_all(self) noexcept nogil:
+        """The indices may mean other symbols from now on, for this and the following strategies."""
         memset(self.subscribed, SUBSCRIBED_UNKNOWN, self.symbol_capacity)
+        if self.following is not None:
+            self.following.forget_all()
 
     cdef void on_start(self) noexcept nogil:
         """The engine starts."""
