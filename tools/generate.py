@@ -17,10 +17,17 @@ from nic.wire import generate as wire
 
 ROOT = Path(__file__).resolve().parent.parent
 
+LAYOUTS = {"host.ipc.layout": "RING", "host.journal.layout": "JOURNAL_LAYOUT"}
+"""Tables of records that never leave the machine: module and name of the table."""
+
 
 def outputs() -> dict[Path, str]:
     """Every generated file and its text."""
     found = dict(wire.outputs())
+    for module, name in LAYOUTS.items():
+        table = getattr(importlib.import_module(module), name)
+        folder = (ROOT / module.replace(".", "/")).parent
+        found[folder / f"{table.name}_codec.pxd"] = wire.codec_text(table, module)
     for room in ("nic", "host", "hw", "sim", "tools"):
         for path in sorted((ROOT / room).rglob("enumerations.py")):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)

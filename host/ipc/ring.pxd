@@ -3,6 +3,15 @@
 """Single-producer single-consumer ring of records over shared memory."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from host.ipc.ring_codec cimport RING_RECORD_LENGTH
+
+cdef enum:
+    RING_ALIGNMENT = 8      # of record heads; the wrap mark needs four of these bytes
+
+
+cdef inline uint64_t record_bytes(uint64_t length) noexcept nogil:
+    """Bytes that a record with a body of ``length`` takes in the ring."""
+    return (RING_RECORD_LENGTH + length + RING_ALIGNMENT - 1) & ~(<uint64_t> RING_ALIGNMENT - 1)
 
 
 cdef class Ring:

@@ -32,12 +32,6 @@ from host.ipc.layout import MAGIC
 
 cdef enum:
     PAGE_BYTES = 4096
-    ALIGNMENT = 8      # of record heads; the wrap mark needs four of these bytes
-
-
-cdef inline uint64_t record_bytes(uint64_t length) noexcept nogil:
-    """Bytes that a record with a body of ``length`` takes in the ring."""
-    return (RING_RECORD_LENGTH + length + ALIGNMENT - 1) & ~(<uint64_t> ALIGNMENT - 1)
 
 
 cdef class Ring:
@@ -257,6 +251,7 @@ cdef class Ring:
         if self.base != NULL:
             munmap(self.base, self.mapped_bytes)
             self.base = NULL
+            self.capacity_bytes = 0
 
     def unlink(self) -> None:
         """Remove the file, if there is one."""
