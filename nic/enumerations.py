@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counters of the ports and results of taking a frame apart."""
+"""Counters of the ports, results of taking a frame apart and faults of capture files."""
 
 from nic.enumeration import enumeration
 
@@ -13,6 +13,25 @@ FRAME = enumeration(
     fragment="a fragment of an IP packet",
     not_udp="another IP protocol than UDP",
     bad_udp_length="the UDP length is less than 8 bytes or more than the IP payload",
+)
+
+SEGMENT = enumeration(
+    "segment",
+    start=FRAME.count,
+    not_tcp="another IP protocol than TCP",
+    bad_tcp_header="the TCP header length is less than 20 bytes or more than the IP payload",
+)
+
+CAPTURE = enumeration(
+    "capture",
+    truncated_record="the file ends inside a record; everything before it was read",
+    truncated_gzip="the compressed file ends before its end mark",
+    bad_gzip="the compressed data are damaged; everything before them was read",
+    bad_record="a record whose lengths contradict each other; reading ends there",
+    cut_packets="packets of which the capture kept only the first bytes",
+    unsupported_link="packets of an interface whose link type is not supported, left out",
+    unknown_interface="packets that name an interface the file does not describe, left out",
+    missing_end="the end-of-session mark is missing (BinaryFILE)",
 )
 
 PORT = enumeration(
@@ -30,4 +49,4 @@ PORT = enumeration(
     fill_empty="times the fill ring was found empty",
 )
 
-ENUMERATIONS = (FRAME, PORT)
+ENUMERATIONS = (FRAME, SEGMENT, CAPTURE, PORT)

@@ -77,10 +77,10 @@ cdef inline uint64_t frame_sum(const uint8_t *data, uint32_t length) noexcept no
 
 cdef inline uint16_t frame_fold(uint64_t total) noexcept nogil:
     """Ones' complement sum of 16 bits out of a wider one."""
-    total = (total & 0xFFFFFFFF) + (total >> 32)
-    total = (total & 0xFFFF) + ((total >> 16) & 0xFFFF) + (total >> 32)
-    total = (total & 0xFFFF) + (total >> 16)
-    total = (total & 0xFFFF) + (total >> 16)
+    total = <uint32_t> total + (total >> 32)
+    total = <uint16_t> total + (total >> 16)
+    total = <uint16_t> total + (total >> 16)
+    total = <uint16_t> total + (total >> 16)
     return <uint16_t> total
 
 

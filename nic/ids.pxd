@@ -14,6 +14,22 @@ cdef enum:
     FRAME_COUNT = 8
 
 cdef enum:
+    SEGMENT_NOT_TCP = 8  # another IP protocol than TCP
+    SEGMENT_BAD_TCP_HEADER = 9  # the TCP header length is less than 20 bytes or more than the IP payload
+    SEGMENT_COUNT = 10
+
+cdef enum:
+    CAPTURE_TRUNCATED_RECORD = 0  # the file ends inside a record; everything before it was read
+    CAPTURE_TRUNCATED_GZIP = 1  # the compressed file ends before its end mark
+    CAPTURE_BAD_GZIP = 2  # the compressed data are damaged; everything before them was read
+    CAPTURE_BAD_RECORD = 3  # a record whose lengths contradict each other; reading ends there
+    CAPTURE_CUT_PACKETS = 4  # packets of which the capture kept only the first bytes
+    CAPTURE_UNSUPPORTED_LINK = 5  # packets of an interface whose link type is not supported, left out
+    CAPTURE_UNKNOWN_INTERFACE = 6  # packets that name an interface the file does not describe, left out
+    CAPTURE_MISSING_END = 7  # the end-of-session mark is missing (BinaryFILE)
+    CAPTURE_COUNT = 8
+
+cdef enum:
     PORT_RX_PACKETS = 0  # packets received
     PORT_RX_BYTES = 1  # bytes received
     PORT_TX_PACKETS = 2  # packets given to the kernel or the device
