@@ -6,7 +6,7 @@ libraries and optional modules are listed in ``LIBRARIES``. As a command
 ``python tools/build_backend.py [MODULE ...]`` builds the named modules (or all that changed) in place.
 
 ``TICKWIRE_SANITIZE=1`` builds with AddressSanitizer and UndefinedBehaviorSanitizer;
-``TICKWIRE_NO_EXTENSIONS=1`` makes an editable install whose extensions are built in place afterwards.
+``TICKWIRE_NO_EXTENSIONS=1`` makes an editable install; its extensions are built in place later.
 """
 
 from __future__ import annotations

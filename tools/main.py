@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ``tickwire`` command: its verbs, and how it ends.
 
-Exit codes: 0 done, 1 done and something is wrong (a difference found, a test failed), 2 it could not
-be done as asked (one line says why), 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 done and something is wrong (a difference found, a test failed), 2 it could
+not be done as asked (one line says why), 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
