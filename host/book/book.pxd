@@ -36,3 +36,6 @@ cdef class Book:
     cdef int64_t find(self, uint64_t symbol) noexcept nogil
     cdef uint32_t depth(self, uint32_t symbol_index, uint8_t side, Level *out,
                         uint32_t maximum) noexcept nogil
+
+cdef uint64_t wire_symbol(str symbol) except? 0
+cdef uint8_t side_letter(str side) except? 0

@@ -10,8 +10,8 @@ back; there are no tombstones) touches nothing but the map.
 """
 
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
 from host.book.pages cimport pages_close, pages_open
 
 cdef extern from *:
@@ -61,9 +61,9 @@ cdef inline uint32_t index_home(const IndexMap *map, uint32_t tag) noexcept nogi
     """Where the search for a tag begins."""
     return ((tag >> map.shift) << 3) | (tag & 7)
 
-cdef inline int64_t index_map_find(const IndexMap *map, uint64_t key, const void *keys,
-                                   size_t stride) noexcept nogil:
-    """Position of the key's entry in the map, -1 for none.
+cdef inline uint32_t index_map_seek(const IndexMap *map, uint64_t key, const void *keys,
+                                    size_t stride) noexcept nogil:
+    """Position of the key's entry, or of the free entry (value 0) where it belongs.
 
     The key of value v lies at ``keys + v * stride``.
     """
@@ -73,20 +73,17 @@ cdef inline int64_t index_map_find(const IndexMap *map, uint64_t key, const void
     while True:
         entry = map.entries[at]
         if entry.value == 0:
-            return -1
+            return at
         if entry.tag == tag and (<const uint64_t*>(<const uint8_t*>keys
                                                    + entry.value * stride))[0] == key:
             return at
         at = (at + 1) & map.mask
 
-cdef inline void index_map_insert(IndexMap *map, uint64_t key, uint32_t value) noexcept nogil:
-    """Add a key that is not in the map; the caller sees to it that half of the map stays free."""
-    cdef uint32_t tag = index_tag(key)
-    cdef uint32_t at = index_home(map, tag)
-    while map.entries[at].value != 0:
-        at = (at + 1) & map.mask
+cdef inline void index_map_put(IndexMap *map, uint32_t at, uint64_t key,
+                               uint32_t value) noexcept nogil:
+    """Fill the free entry that index_map_seek() found; the caller keeps half of the map free."""
     map.entries[at].value = value
-    map.entries[at].tag = tag
+    map.entries[at].tag = index_tag(key)
 
 cdef inline void index_map_remove(IndexMap *map, uint32_t hole) noexcept nogil:
     """Remove the entry at a position; later entries that may move nearer to their home do."""

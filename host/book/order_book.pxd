@@ -4,17 +4,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from host.book.book cimport Book
-from host.book.index_map cimport IndexMap
-from host.book.ladder cimport LevelStore
-
-cdef struct Order:             # 32 bytes, two in a cache line
-    uint64_t reference
-    uint32_t shares            # open
-    uint32_t price
-    uint32_t previous          # slot of the order ahead of it at its price, 0 for none
-    uint32_t next              # slot of the order behind it; in a free slot the next free one
-    uint32_t level             # number of its price level
-    uint32_t side              # 2 * symbol index, + 1 for sell
+from host.book.order_store cimport OrderStore
 
 cdef struct BboChange:         # what a symbol's best bid and offer became
     uint64_t timestamp         # exchange time, ns
@@ -23,34 +13,30 @@ cdef struct BboChange:         # what a symbol's best bid and offer became
     int64_t ask_price
     int64_t ask_shares
     uint32_t symbol_index
-    uint32_t reserved
+    uint32_t message_index     # in the buffer, from 0
 
 cdef enum:
     PREFETCH_RING = 16         # messages that prefetch() keeps in mind
 
 cdef class OrderBook(Book):
-    cdef Order *pool                   # slot 0 is none
-    cdef IndexMap order_map            # reference to slot
-    cdef LevelStore store
-    cdef uint64_t order_capacity
-    cdef uint32_t order_used
-    cdef uint32_t order_free
-    cdef readonly uint64_t order_count         # orders in the books
+    cdef OrderStore store
     cdef uint32_t lengths[256]         # by message type; 0 for no such type
+    cdef uint8_t *halted_markets       # by symbol index: markets (bits) that halted it operationally
     cdef uint64_t ring_references[PREFETCH_RING]
     cdef uint32_t ring_slots[PREFETCH_RING]
     cdef uint32_t ring_at
 
-    # For a matching engine; each change gives CHANGED_* bits, 0 when it was refused (and counted).
+    # For a matching engine. Changes give CHANGED_* bits, 0 when refused (counted). A slot is an order's
+    # number while it is in the book, 1 or more.
     cdef uint32_t add_order(self, uint32_t index, uint64_t reference, uint8_t side,
                             uint32_t shares, int64_t price) noexcept nogil
     cdef uint32_t reduce_order(self, uint64_t reference, uint32_t shares) noexcept nogil
     cdef uint32_t delete_order(self, uint64_t reference) noexcept nogil
     cdef uint32_t replace_order(self, uint64_t reference, uint64_t new_reference,
                                 uint32_t shares, int64_t price) noexcept nogil
-    cdef int64_t best(self, uint32_t index, uint8_t side) noexcept nogil
-    cdef int64_t find_order(self, uint64_t reference) noexcept nogil
-    cdef int64_t next_order(self, int64_t slot) noexcept nogil
+    cdef int64_t best(self, uint32_t index, uint8_t side) noexcept nogil        # slot or -1
+    cdef int64_t find_order(self, uint64_t reference) noexcept nogil            # slot or -1
+    cdef int64_t next_order(self, int64_t slot) noexcept nogil                  # in queue, or -1
     cdef uint64_t order_reference(self, int64_t slot) noexcept nogil
     cdef uint32_t order_shares(self, int64_t slot) noexcept nogil
     cdef int64_t order_price(self, int64_t slot) noexcept nogil
