@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What lies in the memory of a ring: the control page and the head of each record.
 
-Little-endian, host memory. ``control`` is the first page of the mapping; producer and consumer write
-to cache lines that are 128 bytes apart, because adjacent lines are fetched in pairs.
+Little-endian, host memory. ``control`` is the first page of the mapping; producer and consumer
+write to cache lines that are 128 bytes apart, because adjacent lines are fetched in pairs.
 """
 
 from nic.wire.table import LengthRule, Message, Protocol, octets, text, unsigned

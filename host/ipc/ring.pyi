@@ -25,7 +25,7 @@ class Ring:
         """Bytes written and not yet consumed."""
 
     def counters(self) -> dict[str, int]:
-        """Records pushed (``records``), refused for want of room (``full``) or size (``too_long``)."""
+        """Records pushed, and refused for want of room (``full``) or for size (``too_long``)."""
 
     def close(self) -> None:
         """Unmap the memory; a closed ring refuses every push and is empty."""

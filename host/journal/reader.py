@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads journal files, and stops cleanly where one is torn.
 
-A journal that was closed in order ends with a ``closed`` record. After a kill the last record may be
-cut; after a crash of the machine the end may be zeros. Everything up to there is read, and
+A journal that was closed in order ends with a ``closed`` record. After a kill the last record may
+be cut; after a crash of the machine the end may be zeros. Everything up to there is read, and
 :attr:`JournalReader.tear` says where and why reading ended.
 """
 
@@ -71,8 +71,8 @@ def scan(
 ) -> Iterator[tuple[int, Record | str]]:
     """Records of ``data`` from ``offset`` on, each with the offset after it.
 
-    ``sequence`` is the number the first one must have, ``None`` for any. Where the bytes are no record
-    any more, the last item is that offset and a text that says why.
+    ``sequence`` is the number the first one must have, ``None`` for any. Where the bytes are no
+    record any more, the last item is that offset and a text that says why.
     """
     while offset < end:
         if end - offset < HEAD.size:
@@ -98,8 +98,8 @@ def scan(
 class JournalReader:
     """Iterates over the records of a journal file; use as a context manager or call :meth:`close`.
 
-    After an iteration ended, :attr:`tear` says whether bytes were left, :attr:`closed_in_order` whether
-    the last record was ``closed``. Raises :class:`JournalError` where the file is no journal.
+    After an iteration ended, :attr:`tear` says whether bytes were left, :attr:`closed_in_order`
+    whether the last record was ``closed``. Raises :class:`JournalError` where the file is no journal.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
