@@ -3,7 +3,7 @@
 
 Every ``.pyx`` below the rooms is an extension module named for its path. The flags stand here once;
 libraries and optional modules are listed in ``LIBRARIES``. As a command
-``python tools/build_backend.py [MODULE ...]`` builds the named modules (or all that changed) in place.
+``python tools/build_backend.py [MODULE ...]`` builds in place: the named modules, or all that changed.
 
 ``TICKWIRE_SANITIZE=1`` builds with AddressSanitizer and UndefinedBehaviorSanitizer;
 ``TICKWIRE_NO_EXTENSIONS=1`` makes an editable install; its extensions are built in place later.
@@ -21,7 +21,7 @@ from setuptools import build_meta as _build_meta
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("nic", "host", "hw", "sim", "tools")
 
-LIBRARIES = {"nic.af_xdp": ["bpf"]}
+LIBRARIES = {"nic.xdp_program": ["bpf"]}
 """C libraries a module links with; such a module is optional and says so where it is missing."""
 
 OPTIMISE = ["-O3", "-march=native", "-fno-plt", "-fno-semantic-interposition"]

@@ -14,7 +14,7 @@ cdef enum:
 cdef class Orders:
     cdef IntentSink execution
     cdef uint16_t strategy_id
-    cdef uint64_t t_ns                # the engine's time; set before each callback
+    cdef readonly uint64_t t_ns       # the engine's time; set before each callback
     cdef bint enabled                 # False: new and replace are refused, cancels pass
     cdef uint64_t intents             # handed on
     cdef uint64_t refused             # refused behind us: by the gate, the session, a full table

@@ -7,6 +7,7 @@ from host.interfaces import IntentSink
 TIMES_IN_FORCE: dict[str, int]
 
 class Orders:
+    t_ns: int
     def __init__(
         self,
         execution: IntentSink,
@@ -52,4 +53,3 @@ class FastStrategy:
     orders: Orders
     def __init__(self, symbols: Sequence[str] = (), **parameters: Any) -> None: ...
     def report(self) -> dict[str, Any]: ...
-
