@@ -2,16 +2,14 @@
 """The generated Cython codecs from Python: same results and refusals as nic.wire.reference.
 
 ``protocol_name`` is a key of :data:`nic.wire.protocols.PROTOCOLS`. Refusals raise
-:class:`nic.wire.reference.WireError`; an unknown protocol, message or direction raises ``KeyError``.
+:class:`nic.wire.reference.WireError`; an unknown protocol, message or direction is a ``KeyError``.
 """
 
 from collections.abc import Mapping
 
 from nic.wire.reference import Value
 
-def decode(
-    protocol_name: str, data: bytes, direction: str = ""
-) -> tuple[str, dict[str, Value]]:
+def decode(protocol_name: str, data: bytes, direction: str = "") -> tuple[str, dict[str, Value]]:
     """Decode one message, told by its type code: its name and its fields."""
 
 def decode_as(protocol_name: str, name: str, data: bytes) -> dict[str, Value]:

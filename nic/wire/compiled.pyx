@@ -976,7 +976,7 @@ cdef int _check_length(int message, const uint8_t *m, uint32_t length):
     return CHECK_UNKNOWN_TYPE
 
 
-cdef void _decode_struct(int number, const uint8_t *m, size_t length, uint8_t *out):
+cdef void _decode_struct(int number, const uint8_t *m, size_t size, uint8_t *out):
     if number == 0:
         internet_ethernet_decode(m, <InternetEthernet *> out)
     elif number == 1:
@@ -1086,12 +1086,12 @@ cdef void _decode_struct(int number, const uint8_t *m, size_t length, uint8_t *o
         ouch50_replace_order_request_decode(m, <Ouch50ReplaceOrderRequest *> out)
     elif number == 52:
         ouch50_cancel_order_request_decode(m, <Ouch50CancelOrderRequest *> out)
-        if length >= 11:
+        if size >= 11:
             (<Ouch50CancelOrderRequest *> out).appendage_length = (
                 ouch50_cancel_order_request_appendage_length(m))
     elif number == 53:
         ouch50_modify_order_request_decode(m, <Ouch50ModifyOrderRequest *> out)
-        if length >= 12:
+        if size >= 12:
             (<Ouch50ModifyOrderRequest *> out).appendage_length = (
                 ouch50_modify_order_request_appendage_length(m))
     elif number == 54:
@@ -1102,7 +1102,7 @@ cdef void _decode_struct(int number, const uint8_t *m, size_t length, uint8_t *o
         ouch50_enable_order_entry_request_decode(m, <Ouch50EnableOrderEntryRequest *> out)
     elif number == 57:
         ouch50_account_query_request_decode(m, <Ouch50AccountQueryRequest *> out)
-        if length >= 3:
+        if size >= 3:
             (<Ouch50AccountQueryRequest *> out).appendage_length = (
                 ouch50_account_query_request_appendage_length(m))
     elif number == 58:
@@ -1113,40 +1113,40 @@ cdef void _decode_struct(int number, const uint8_t *m, size_t length, uint8_t *o
         ouch50_order_replaced_decode(m, <Ouch50OrderReplaced *> out)
     elif number == 61:
         ouch50_order_canceled_decode(m, <Ouch50OrderCanceled *> out)
-        if length >= 20:
+        if size >= 20:
             (<Ouch50OrderCanceled *> out).appendage_length = (
                 ouch50_order_canceled_appendage_length(m))
     elif number == 62:
         ouch50_aiq_canceled_decode(m, <Ouch50AiqCanceled *> out)
-        if length >= 34:
+        if size >= 34:
             (<Ouch50AiqCanceled *> out).appendage_length = ouch50_aiq_canceled_appendage_length(m)
     elif number == 63:
         ouch50_order_executed_decode(m, <Ouch50OrderExecuted *> out)
     elif number == 64:
         ouch50_broken_trade_decode(m, <Ouch50BrokenTrade *> out)
-        if length >= 38:
+        if size >= 38:
             (<Ouch50BrokenTrade *> out).appendage_length = ouch50_broken_trade_appendage_length(m)
     elif number == 65:
         ouch50_rejected_decode(m, <Ouch50Rejected *> out)
-        if length >= 31:
+        if size >= 31:
             (<Ouch50Rejected *> out).appendage_length = ouch50_rejected_appendage_length(m)
     elif number == 66:
         ouch50_cancel_pending_decode(m, <Ouch50CancelPending *> out)
-        if length >= 15:
+        if size >= 15:
             (<Ouch50CancelPending *> out).appendage_length = (
                 ouch50_cancel_pending_appendage_length(m))
     elif number == 67:
         ouch50_cancel_reject_decode(m, <Ouch50CancelReject *> out)
-        if length >= 15:
+        if size >= 15:
             (<Ouch50CancelReject *> out).appendage_length = ouch50_cancel_reject_appendage_length(m)
     elif number == 68:
         ouch50_order_priority_update_decode(m, <Ouch50OrderPriorityUpdate *> out)
-        if length >= 32:
+        if size >= 32:
             (<Ouch50OrderPriorityUpdate *> out).appendage_length = (
                 ouch50_order_priority_update_appendage_length(m))
     elif number == 69:
         ouch50_order_modified_decode(m, <Ouch50OrderModified *> out)
-        if length >= 20:
+        if size >= 20:
             (<Ouch50OrderModified *> out).appendage_length = (
                 ouch50_order_modified_appendage_length(m))
     elif number == 70:
@@ -1159,7 +1159,7 @@ cdef void _decode_struct(int number, const uint8_t *m, size_t length, uint8_t *o
         ouch50_enable_order_entry_response_decode(m, <Ouch50EnableOrderEntryResponse *> out)
     elif number == 74:
         ouch50_account_query_response_decode(m, <Ouch50AccountQueryResponse *> out)
-        if length >= 15:
+        if size >= 15:
             (<Ouch50AccountQueryResponse *> out).appendage_length = (
                 ouch50_account_query_response_appendage_length(m))
     elif number == 75:

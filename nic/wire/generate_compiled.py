@@ -213,7 +213,7 @@ def message_switches() -> list[str]:
         decode = [f"{prefix}_decode(m, <{struct} *> out)"]
         if message.length_rule is LengthRule.OPTIONAL_APPENDAGE:
             last = message.fields[-1].name
-            decode.append(f"if length >= {message.length}:")
+            decode.append(f"if size >= {message.length}:")
             decode.append(f"    (<{struct} *> out).{last} = {prefix}_{last}(m)")
         decoders.append((number, decode))
         encoders.append((number, [f"{prefix}_encode(<const {struct} *> values, m)"]))
@@ -227,9 +227,7 @@ def message_switches() -> list[str]:
         ),
         "    return CHECK_UNKNOWN_TYPE",
         *switch_lines(
-            [
-                "cdef void _decode_struct(int number, const uint8_t *m, size_t length, uint8_t *out):"
-            ],
+            ["cdef void _decode_struct(int number, const uint8_t *m, size_t size, uint8_t *out):"],
             "number",
             decoders,
         ),

@@ -4,6 +4,9 @@
 """Nasdaq TotalView-ITCH 5.0: any message checked and decoded without a branch on its type."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+from nic.wire.byteorder cimport load_be16
+from nic.wire.check cimport CHECK_LENGTH, CHECK_OK, CHECK_UNKNOWN_TYPE
 from nic.wire.itch50_codec cimport (
     Itch50SystemEvent,
     Itch50StockDirectory,
@@ -29,189 +32,194 @@ from nic.wire.itch50_codec cimport (
     Itch50RetailPriceImprovementIndicator,
     Itch50DirectListingWithCapitalRaise)
 
+cdef enum:
+    ITCH50_RECORD_BYTES = 64
+    ITCH50_BLOCK_PREFIX = 2
+
 cdef extern from *:
     """
     #ifndef TICKWIRE_ITCH50_RECORD_H
     #define TICKWIRE_ITCH50_RECORD_H
     #include <stdint.h>
     #include <string.h>
-    #ifdef __SSSE3__
+    #ifdef __AVX2__
     #include <immintrin.h>
     #endif
-    /* length, where each lane's 16 source bytes start, and which of them goes where (0x80: zero) */
-    typedef struct { uint8_t length, start[4], order[64]; } itch50_row;
+    /* Which byte goes where (0x80: zero), the length as on the wire, where lanes 2 and 3 start. */
+    typedef struct { uint8_t order[64], length[2], start; }
+        __attribute__((aligned(128))) itch50_row;
     static const itch50_row itch50_rows[24] = {
-        {0, {0}, {0}},
+        {{0}, {0}, 0},
         /* system_event */
-        {12, {0, 0, 0, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
-            11, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+            0, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 12}, 0},
         /* stock_directory */
-        {39, {0, 11, 23, 23}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
             0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 128, 128, 13, 12, 11, 10,
-            2, 3, 4, 5, 6, 7, 8, 9, 10, 128, 128, 128, 14, 13, 12, 11,
-            15, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+            3, 4, 5, 6, 7, 8, 9, 10, 11, 128, 128, 128, 15, 14, 13, 12,
+            0, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+        }, {0, 39}, 22},
         /* stock_trading_action */
-        {25, {0, 9, 0, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
-            2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 128, 128, 12, 13, 14, 15,
+            0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 128, 128, 10, 11, 12, 13,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 25}, 0},
         /* reg_sho_restriction */
-        {20, {0, 4, 0, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
-            7, 8, 9, 10, 11, 12, 13, 14, 15, 128, 128, 128, 128, 128, 128, 128,
+            0, 1, 2, 3, 4, 5, 6, 7, 8, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 20}, 0},
         /* market_participant_position */
-        {26, {0, 10, 10, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
-            1, 2, 3, 4, 128, 128, 128, 128, 5, 6, 7, 8, 9, 10, 11, 12,
+            0, 1, 2, 3, 128, 128, 128, 128, 4, 5, 6, 7, 8, 9, 10, 11,
             13, 14, 15, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 26}, 10},
         /* mwcb_decline_level */
-        {35, {0, 11, 19, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
             7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8,
             15, 14, 13, 12, 11, 10, 9, 8, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 35}, 19},
         /* mwcb_status */
-        {12, {0, 0, 0, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
-            11, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+            0, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 12}, 0},
         /* ipo_quoting_period_update */
-        {28, {0, 11, 12, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
             0, 1, 2, 3, 4, 5, 6, 7, 11, 10, 9, 8, 12, 128, 128, 128,
             15, 14, 13, 12, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 28}, 12},
         /* luld_auction_collar */
-        {35, {0, 11, 19, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
             0, 1, 2, 3, 4, 5, 6, 7, 11, 10, 9, 8, 15, 14, 13, 12,
             11, 10, 9, 8, 15, 14, 13, 12, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 35}, 19},
         /* operational_halt */
-        {21, {0, 5, 0, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
-            6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 128, 128, 128, 128, 128, 128,
+            0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 21}, 0},
         /* add_order */
-        {36, {0, 11, 20, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
             7, 6, 5, 4, 3, 2, 1, 0, 8, 128, 128, 128, 12, 11, 10, 9,
             4, 5, 6, 7, 8, 9, 10, 11, 15, 14, 13, 12, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 36}, 20},
         /* add_order_with_mpid */
-        {40, {0, 11, 24, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
             7, 6, 5, 4, 3, 2, 1, 0, 8, 128, 128, 128, 12, 11, 10, 9,
             0, 1, 2, 3, 4, 5, 6, 7, 11, 10, 9, 8, 12, 13, 14, 15,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 40}, 24},
         /* order_executed */
-        {31, {0, 11, 15, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
             7, 6, 5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 128, 128, 128, 128,
             15, 14, 13, 12, 11, 10, 9, 8, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 31}, 15},
         /* order_executed_with_price */
-        {36, {0, 11, 20, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
             7, 6, 5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 128, 128, 128, 128,
             10, 9, 8, 7, 6, 5, 4, 3, 11, 128, 128, 128, 15, 14, 13, 12,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 36}, 20},
         /* order_cancel */
-        {23, {0, 7, 0, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
-            11, 10, 9, 8, 7, 6, 5, 4, 15, 14, 13, 12, 128, 128, 128, 128,
+            7, 6, 5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 23}, 0},
         /* order_delete */
-        {19, {0, 3, 0, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
-            15, 14, 13, 12, 11, 10, 9, 8, 128, 128, 128, 128, 128, 128, 128, 128,
+            7, 6, 5, 4, 3, 2, 1, 0, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 19}, 0},
         /* order_replace */
-        {35, {0, 11, 19, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
             7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8,
             11, 10, 9, 8, 15, 14, 13, 12, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 35}, 19},
         /* trade */
-        {44, {0, 11, 24, 28}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
             7, 6, 5, 4, 3, 2, 1, 0, 8, 128, 128, 128, 12, 11, 10, 9,
-            0, 1, 2, 3, 4, 5, 6, 7, 11, 10, 9, 8, 128, 128, 128, 128,
-            15, 14, 13, 12, 11, 10, 9, 8, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+            4, 5, 6, 7, 8, 9, 10, 11, 15, 14, 13, 12, 128, 128, 128, 128,
+            7, 6, 5, 4, 3, 2, 1, 0, 128, 128, 128, 128, 128, 128, 128, 128,
+        }, {0, 44}, 20},
         /* cross_trade */
-        {40, {0, 11, 24, 24}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
             7, 6, 5, 4, 3, 2, 1, 0, 8, 9, 10, 11, 12, 13, 14, 15,
-            6, 5, 4, 3, 128, 128, 128, 128, 14, 13, 12, 11, 10, 9, 8, 7,
-            15, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+            7, 6, 5, 4, 128, 128, 128, 128, 15, 14, 13, 12, 11, 10, 9, 8,
+            0, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+        }, {0, 40}, 23},
         /* broken_trade */
-        {19, {0, 3, 0, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
-            15, 14, 13, 12, 11, 10, 9, 8, 128, 128, 128, 128, 128, 128, 128, 128,
+            7, 6, 5, 4, 3, 2, 1, 0, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 19}, 0},
         /* net_order_imbalance_indicator */
-        {50, {0, 11, 27, 34}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
             7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8,
-            0, 128, 128, 128, 128, 128, 128, 128, 1, 2, 3, 4, 5, 6, 7, 8,
-            5, 4, 3, 2, 9, 8, 7, 6, 13, 12, 11, 10, 14, 15, 128, 128,
-        }},
+            7, 128, 128, 128, 128, 128, 128, 128, 8, 9, 10, 11, 12, 13, 14, 15,
+            3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 12, 13, 128, 128,
+        }, {0, 50}, 20},
         /* retail_price_improvement_indicator */
-        {20, {0, 4, 0, 0}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
-            7, 8, 9, 10, 11, 12, 13, 14, 15, 128, 128, 128, 128, 128, 128, 128,
+            0, 1, 2, 3, 4, 5, 6, 7, 8, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
             128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+        }, {0, 20}, 0},
         /* direct_listing_with_capital_raise */
-        {48, {0, 11, 24, 32}, {
+        {{
             0, 128, 2, 1, 4, 3, 128, 128, 10, 9, 8, 7, 6, 5, 128, 128,
             0, 1, 2, 3, 4, 5, 6, 7, 8, 128, 128, 128, 12, 11, 10, 9,
             3, 2, 1, 0, 7, 6, 5, 4, 15, 14, 13, 12, 11, 10, 9, 8,
-            11, 10, 9, 8, 15, 14, 13, 12, 128, 128, 128, 128, 128, 128, 128, 128,
-        }},
+            3, 2, 1, 0, 7, 6, 5, 4, 128, 128, 128, 128, 128, 128, 128, 128,
+        }, {0, 48}, 24},
     };
-    static const uint8_t itch50_row_of[256] = {
+    static const uint16_t itch50_row_offset[256] = {
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 11, 20, 14, 16, 13, 12, 0, 3, 21, 9, 8, 5, 0, 22, 23,
-        18, 19, 2, 1, 0, 17, 6, 7, 15, 4, 0, 0, 0, 0, 0, 0,
-        0, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0,
+        0, 1408, 2560, 1792, 2048, 1664, 1536, 0, 384, 2688, 1152, 1024, 640, 0, 2816, 2944,
+        2304, 2432, 256, 128, 0, 2176, 768, 896, 1920, 512, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 1280, 0, 0, 0, 0, 0, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
@@ -222,41 +230,66 @@ cdef extern from *:
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     };
-    /* Reads the message only: one that is shorter than a lane is copied first. */
-    static inline __attribute__((always_inline, unused)) void itch50_shuffle(
+    #define ITCH50_ROW(code) \\
+        ((const itch50_row *)((const char *)itch50_rows + itch50_row_offset[code]))
+    static inline uint32_t itch50_length_of(uint8_t code)
+    { return ITCH50_ROW(code)->length[1]; }
+    /* Reads 64 bytes of m. */
+    static inline __attribute__((always_inline)) void itch50_row_decode(
         const itch50_row *row, const uint8_t *m, uint8_t *out)
     {
-        uint8_t copy[16] = {0};
-        if (__builtin_expect(row->length < 16, 0)) {
-            memcpy(copy, m, row->length);
-            m = copy;
-        }
-    #ifdef __SSSE3__
-        for (int lane = 0; lane < 4; lane++) {
-            __m128i bytes = _mm_loadu_si128((const __m128i *)(m + row->start[lane]));
-            __m128i order = _mm_loadu_si128((const __m128i *)(row->order + 16 * lane));
-            _mm_storeu_si128((__m128i *)(out + 16 * lane), _mm_shuffle_epi8(bytes, order));
-        }
+    #ifdef __AVX2__
+        __m256i low = _mm256_inserti128_si256(
+            _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)m)),
+            _mm_loadu_si128((const __m128i *)(m + 11)), 1);
+        __m256i high = _mm256_loadu_si256((const __m256i *)(m + row->start));
+        const __m256i *order = (const __m256i *)row->order;
+        _mm256_storeu_si256(
+            (__m256i *)out, _mm256_shuffle_epi8(low, _mm256_load_si256(order)));
+        _mm256_storeu_si256(
+            (__m256i *)(out + 32), _mm256_shuffle_epi8(high, _mm256_load_si256(order + 1)));
     #else
+        const uint8_t start[4] = {0, 11, row->start, (uint8_t)(row->start + 16)};
         for (int i = 0; i < 64; i++)
-            out[i] = row->order[i] & 0x80 ? 0 : m[row->start[i / 16] + row->order[i]];
+            out[i] = row->order[i] & 0x80 ? 0 : m[start[i / 16] + row->order[i]];
     #endif
     }
-    static inline __attribute__((always_inline, unused)) int itch50_decode_record(
-        const uint8_t *m, uint32_t length, uint8_t *out)
+    static inline void itch50_shuffle(const uint8_t *m, uint8_t *out)
+    { itch50_row_decode(ITCH50_ROW(m[0]), m, out); }
+    /* The next block is found with the low byte of the length alone, which is quicker by a byte
+       swap; both bytes are then held against the type. */
+    static inline const uint8_t *itch50_stream(
+        const uint8_t *at, const uint8_t *end, uint8_t *out, uint32_t capacity, uint32_t *count)
     {
-        const itch50_row *row;
-        if (__builtin_expect(length == 0, 0))
-            return 1;
-        row = &itch50_rows[itch50_row_of[m[0]]];
-        if (__builtin_expect(row->length != length, 0))
-            return row->length ? 1 : 2;
-        itch50_shuffle(row, m, out);
-        return 0;
+        uint8_t *first = out, *last = out + 64 * (uint64_t)capacity;
+        while (end - at >= 2 + 64 && out < last) {
+            uint64_t room = (uint64_t)(last - out) / 64;
+            uint64_t blocks = (uint64_t)(end - at - 2 - 64) / 52 + 1;
+            uint8_t *stop = out + 64 * (blocks < room ? blocks : room);
+            for (; out < stop; out += 64) {
+                const uint8_t *m = at + 2;
+                const itch50_row *row = ITCH50_ROW(m[0]);
+                uint16_t length, expected;
+                memcpy(&length, at, 2);
+                memcpy(&expected, row->length, 2);
+                if (__builtin_expect(length != expected || length == 0, 0))
+                    goto refused;
+                __builtin_prefetch(at + 1024);
+                __asm__("" : "+r"(m));
+                at = m + m[-1];
+                itch50_row_decode(row, m, out);
+            }
+        }
+    refused:
+        *count = (uint32_t)((out - first) / 64);
+        return at;
     }
     #endif
     """
-    int itch50_decode_record(const uint8_t *m, uint32_t length, uint8_t *out) noexcept nogil
+    uint32_t itch50_length_of(uint8_t code) noexcept nogil
+    void itch50_shuffle(const uint8_t *m, uint8_t *out) noexcept nogil
+    const uint8_t *itch50_stream(const uint8_t *at, const uint8_t *end, uint8_t *out,
+                                 uint32_t capacity, uint32_t *count) noexcept nogil
 
 
 cdef union Itch50Record:
@@ -286,10 +319,49 @@ cdef union Itch50Record:
     Itch50DirectListingWithCapitalRaise direct_listing_with_capital_raise
 
 
-cdef inline int itch50_decode(const uint8_t *m, uint32_t length, Itch50Record *out) noexcept nogil:
+cdef inline int itch50_decode(const uint8_t *m, uint32_t length, uint64_t readable,
+                              Itch50Record *out) noexcept nogil:
     """Check one message as ``itch50_check`` does and decode it; padding and unused words are zero.
 
-    Returns CHECK_OK, CHECK_LENGTH or CHECK_UNKNOWN_TYPE; ``out`` is written only where it is
-    CHECK_OK. Never reads beyond ``length`` bytes.
+    ``readable`` is how many bytes may be read from ``m``, at least ``length``; where it is less
+    than ITCH50_RECORD_BYTES the message is copied first. Returns CHECK_OK, CHECK_LENGTH or
+    CHECK_UNKNOWN_TYPE; ``out`` is written only where it is CHECK_OK.
     """
-    return itch50_decode_record(m, length, <uint8_t *> out)
+    cdef uint8_t[ITCH50_RECORD_BYTES] copy
+    cdef uint32_t expected
+    if length == 0:
+        return CHECK_LENGTH
+    expected = itch50_length_of(m[0])
+    if length != expected:
+        return CHECK_LENGTH if expected else CHECK_UNKNOWN_TYPE
+    if readable < ITCH50_RECORD_BYTES:
+        memset(copy, 0, ITCH50_RECORD_BYTES)
+        memcpy(copy, m, length)
+        m = copy
+    itch50_shuffle(m, <uint8_t *> out)
+    return CHECK_OK
+
+
+cdef inline const uint8_t *itch50_decode_blocks(
+        const uint8_t *at, const uint8_t *end, Itch50Record *records, uint32_t capacity,
+        uint32_t *count, int *verdict) noexcept nogil:
+    """Decode messages that stand behind their two-byte lengths, until one of four things.
+
+    The records are full, the data end or the next block is cut, its length is zero, or it is
+    refused (``verdict`` is then not CHECK_OK). Sets ``count``; returns the first block not taken.
+    """
+    cdef uint32_t length
+    verdict[0] = CHECK_OK
+    at = itch50_stream(at, end, <uint8_t *> records, capacity, count)
+    while count[0] < capacity and end - at >= ITCH50_BLOCK_PREFIX:
+        length = load_be16(at)
+        if length == 0 or end - at - ITCH50_BLOCK_PREFIX < length:
+            break
+        verdict[0] = itch50_decode(
+            at + ITCH50_BLOCK_PREFIX, length, end - at - ITCH50_BLOCK_PREFIX,
+            records + count[0])
+        if verdict[0] != CHECK_OK:
+            break
+        at += ITCH50_BLOCK_PREFIX + length
+        count[0] += 1
+    return at
