@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nic.enumeration import ids_text
 from nic.wire import generate as wire
+from nic.wire import page
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,6 +34,7 @@ def outputs() -> dict[Path, str]:
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
             tables = importlib.import_module(module).ENUMERATIONS
             found[path.parent / "ids.pxd"] = ids_text(module, tables)
+    found[ROOT / "docs" / "wire-formats.md"] = page.page_text()
     return found
 
 

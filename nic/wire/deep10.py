@@ -25,7 +25,12 @@ SYMBOL = text(
     8,
     "security, 8 ASCII bytes, left-justified, space padded (Nasdaq Integrated symbology)",
 )
-SALE_CONDITION_FLAGS = unsigned("sale_condition_flags", 1, 'bit flags, see "Sale Condition Flags"')
+SALE_CONDITION_FLAGS = unsigned(
+    "sale_condition_flags",
+    1,
+    "0x80 intermarket sweep, 0x40 extended hours, 0x20 odd lot, 0x10 trade-through exempt, "
+    "0x08 single-price cross; bits 2-0 unused",
+)
 
 EVENT_PROCESSING_COMPLETE = 0x01
 """Event flag of a price level update: the book is no longer in transition."""

@@ -61,7 +61,7 @@ TIMESTAMP = unsigned("timestamp", 8, "ns since midnight", unit="ns")
 ORDER_REFERENCE_NUMBER = unsigned("order_reference_number", 8, "exchange order id")
 ORDER_STATE = text("order_state", 1, "'L' live, 'D' dead (accepted and auto-cancelled)")
 QUANTITY_OUTSTANDING = unsigned("quantity", 4, "shares outstanding")
-LIQUIDITY_FLAG = text("liquidity_flag", 1, "see list")
+LIQUIDITY_FLAG = text("liquidity_flag", 1, "see liquidity flags")
 MATCH_NUMBER = unsigned("match_number", 8, "shared by both sides of the trade")
 
 TAGS = (

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nasdaq OUCH 5.0: reason codes of cancelled and rejected orders.
+"""Nasdaq OUCH 5.0: reasons of cancelled and rejected orders, and liquidity flags of executions.
 
-Source: Nasdaq OUCH 5.0 specification, revision 1.04 (2024-05-01), appendices of reason codes.
+Source: Nasdaq OUCH 5.0 specification, revision 1.04 (2024-05-01), appendices.
 """
 
 CANCEL_REASONS = {
@@ -73,4 +73,32 @@ REJECT_REASONS = {
     0x31: "risk max quantity",
     0x32: "Reg SHO state not available",
     0x33: "risk IPO market buy",
+}
+
+LIQUIDITY_FLAGS = {
+    "A": "added",
+    "C": "closing cross",
+    "e": "retail added displayed",
+    "H": "halt/IPO cross",
+    "i": "after-hours closing cross",
+    "J": "added non-displayed",
+    "j": "RPI provides (BX)",
+    "k": "added via midpoint",
+    "K": "halt cross",
+    "L": "closing cross imbalance-only",
+    "M": "opening cross imbalance-only",
+    "m": "removed at midpoint",
+    "N": "passive midpoint",
+    "n": "midpoint extended life",
+    "O": "opening cross",
+    "p": "removed price-improving hidden (BX)",
+    "q": "RMO removes (BX)",
+    "R": "removed",
+    "r": "retail removes RPI (BX)",
+    "t": "retail removes other price-improving hidden (BX)",
+    "u": "added via reserve",
+    "0": "supplemental",
+    "7": "improves NBBO",
+    "8": "sets QBBO joining NBBO",
+    "1": "RPI no RPII (BX)",
 }
