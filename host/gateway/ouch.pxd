@@ -19,6 +19,7 @@ cdef class OuchChannel(OrderChannel):
     cdef Trace *trace              # STAGE_SENT is stamped when not NULL
     cdef SealChecker seal
     cdef Recorder recorder
+    cdef uint64_t *counts          # of the client: one table for session and channel
     cdef readonly uint16_t venue
     cdef uint32_t journal_reserve_bytes
     cdef uint32_t firm_bytes       # of the option tag in the enter order template

@@ -16,6 +16,7 @@ cdef class OuchReports(PacketSink):
     cdef SoupBinTCPClient client
     cdef Recorder recorder
     cdef ReportSink sink
+    cdef uint64_t *counts          # of the client: one table for session and channel
     cdef readonly uint16_t venue
     cdef readonly uint32_t next_user_ref_num   # of the last account query response, 0 before it
     cdef uint64_t query_timeout_ns
