@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The appliance's configuration: what a ``tickwire run`` file may say.
 
-Every table and key is checked when the file is read; what is wrong is said in one line that names the
-key. ``docs/operating.md`` and the commented example configurations show every key in use.
+Every table and key is checked when the file is read; what is wrong is said in one line that names
+the key. ``docs/operating.md`` and the commented example configurations show every key in use.
 """
 
 from __future__ import annotations

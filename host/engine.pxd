@@ -16,7 +16,6 @@ from nic.ids cimport FRAME_COUNT
 
 cdef enum:
     LINES = 3                 # A, B and the answers of the re-request server
-    NO_PACKET = 0xFFFF        # Trace.line of what no packet caused
 
 cdef struct LineAddress:
     uint32_t group            # destination address, host byte order

@@ -10,7 +10,9 @@ decision looks at. The same inputs with the same times give the same orders, byt
 from host.enumerations import ENGINE
 from host.ids cimport *
 from host.model cimport (
-    CHANGED_BBO, CHANGED_STATE, CHANGED_TRADE, STAGE_BOOK, STAGE_DECODED, STAGE_RECEIVED)
+    CHANGED_BBO, CHANGED_STATE, CHANGED_TRADE, STAGE_BOOK, STAGE_DECODED, STAGE_RECEIVED,
+    TRACE_NO_PACKET)
+from host.gateway.ouch cimport OuchChannel
 from host.strategy.strategy cimport Orders
 from nic.clock cimport rdtsc
 from nic.enumerations import FRAME
@@ -52,11 +54,12 @@ cdef class Engine(MessageSink):
         self.book = book
         self.is_measured = is_measured
         self.events = EventRouter(self)
-        self.trace.line = NO_PACKET
+        self.trace.line = TRACE_NO_PACKET
 
     def connect(self, FeedHandler feed not None, Execution execution=None, RiskGate gate=None,
-                OrderManager oms=None, BookObserver observer=None):
+                OrderManager oms=None, channels=(), BookObserver observer=None):
         """Take the stages; those that are None have no part in this run."""
+        cdef OuchChannel channel
         self.feed = feed
         self.feed.trace = &self.trace
         self.execution = execution
@@ -67,6 +70,9 @@ cdef class Engine(MessageSink):
             execution.trace = &self.trace
         if gate is not None:
             gate.trace = &self.trace
+            gate.bind_tops(self.book.tops, self.book.symbol_capacity)
+        for channel in channels:
+            channel.trace = &self.trace
 
     def add_strategy(self, FastStrategy strategy not None, int strategy_id):
         """Add a strategy behind those that are there; events reach it by its number."""
@@ -123,15 +129,15 @@ cdef class Engine(MessageSink):
         self.t_ns = t_ns
         self.trace.stamps[STAGE_RECEIVED] = tsc
         self.feed.on_datagram(line, payload, length, t_ns)
-        self.trace.line = NO_PACKET
+        self.trace.line = TRACE_NO_PACKET
 
     cdef void on_timer(self, uint64_t t_ns) noexcept nogil:
         """Time goes on: gaps, slices, strategies."""
         self.counts[ENGINE_TIMERS] += 1
         self.t_ns = t_ns
-        self.trace.line = NO_PACKET
+        self.trace.line = TRACE_NO_PACKET
         self.feed.on_timer(t_ns)
-        self.trace.line = NO_PACKET
+        self.trace.line = TRACE_NO_PACKET
         if self.execution is not None:
             self.execution.on_timer(t_ns)
         if self.first is not None:
@@ -140,7 +146,7 @@ cdef class Engine(MessageSink):
     cdef void begin_reports(self, uint64_t t_ns) noexcept nogil:
         """What the exchange says comes next: orders that follow from it have no packet."""
         self.t_ns = t_ns
-        self.trace.line = NO_PACKET
+        self.trace.line = TRACE_NO_PACKET
 
     # ------------------------------------------------------------------ from the feed handler
 
@@ -218,16 +224,20 @@ cdef class Engine(MessageSink):
 
     def stop(self, uint64_t t_ns):
         """Stop trading: strategies are told, then may only cancel; slices end; orders are cancelled."""
-        cdef FastStrategy strategy = self.first
         if self.first is not None:
             self.first.stop_all(t_ns)
-        while strategy is not None:
-            strategy.orders.enabled = False
-            strategy = strategy.following
+        self.enable_strategies(False)
         if self.execution is not None:
             self.execution.cancel_schedules(t_ns)
         if self.oms is not None:
             self.oms.cancel_all(t_ns)
+
+    def enable_strategies(self, bint enabled):
+        """Let the strategies trade, or let them cancel only."""
+        cdef FastStrategy strategy = self.first
+        while strategy is not None:
+            strategy.orders.enabled = enabled
+            strategy = strategy.following
 
     def finish(self, uint64_t t_ns):
         """The input is at its end: give up the open gaps and deliver what waits behind them."""

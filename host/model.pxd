@@ -34,10 +34,13 @@ cdef enum:               # stages of the way, indices of Trace.stamps
     STAGE_SENT = 5       # t5: order handed to the port
     STAGES = 6
 
+cdef enum:
+    TRACE_NO_PACKET = 0xFFFF   # Trace.line of what a timer, a command or the exchange caused
+
 cdef struct Trace:       # travels from the packet to the order and its acknowledgement; one per
                          # engine, every stage holds a pointer to it and stamps its own time
     uint64_t sequence_number   # of the message on the feed
-    uint16_t line              # 0 A, 1 B, 2 re-request; 0xFFFF: no packet caused it (timer, command)
+    uint16_t line              # 0 A, 1 B, 2 re-request, or TRACE_NO_PACKET
     uint16_t message_index     # in its packet
     uint64_t stamps[6]         # time stamp counter per stage; written, never read, by the core
 

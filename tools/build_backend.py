@@ -3,7 +3,7 @@
 
 Every ``.pyx`` below the rooms is an extension module named for its path. The flags stand here once;
 libraries and optional modules are listed in ``LIBRARIES``. As a command
-``python tools/build_backend.py [MODULE ...]`` builds in place: the named modules, or all that changed.
+``python tools/build_backend.py [MODULE ...]`` builds the named modules in place, or all of them.
 
 ``TICKWIRE_SANITIZE=1`` builds with AddressSanitizer and UndefinedBehaviorSanitizer;
 ``TICKWIRE_NO_EXTENSIONS=1`` makes an editable install; its extensions are built in place later.

@@ -34,8 +34,8 @@ LINKS = (
 READY_SECONDS = 30
 STOP_SECONDS = 15
 LOOPBACK_COSTS = (
-    "without root: both sides on loopback sockets. That costs the namespaces, AF_XDP (the feed comes "
-    "by kernel sockets) and the captures (so nothing is verified)."
+    "without root: both sides on loopback sockets. That costs the namespaces, AF_XDP (the feed "
+    "comes by kernel sockets) and the captures (so nothing is verified)."
 )
 
 
@@ -53,7 +53,6 @@ class Demo:
     symbols: int
     path: str
     as_root: bool
-    say: Callable[[str], None]
     children: list[tuple[str, subprocess.Popen[bytes]]] = field(default_factory=list)
 
     def child(self, name: str, space: str | None, command: list[str]) -> subprocess.Popen[bytes]:
@@ -79,7 +78,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
                 stack.enter_context(joined(EXCHANGE, TRADER, LINKS))
             except NamespaceError as error:
                 raise DemoError(str(error)) from None
-        stack.callback(_kill_all, demo)
+        stack.callback(_stop_all, demo)
         captures = _start_captures(demo) if demo.as_root else []
         exchange = _start_exchange(demo)
         appliance = _start_appliance(demo)
@@ -240,11 +239,18 @@ def _end(demo: Demo, name: str, process: subprocess.Popen[bytes], how: signal.Si
         raise DemoError(f"{name} ended with code {code}: {demo.log_tail(name)}")
 
 
-def _kill_all(demo: Demo) -> None:
-    for _, process in demo.children:
+def _stop_all(demo: Demo) -> None:
+    """End what still runs, the last started first, so that each can close in order."""
+    for _, process in reversed(demo.children):
+        if process.poll() is None:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_SECONDS / 2)
         if process.poll() is None:
             process.kill()
         process.wait()
+        for ring in Path("/dev/shm").glob(f"tickwire-{process.pid}-*"):
+            ring.unlink()
 
 
 def _report_of(demo: Demo, name: str) -> dict[str, Any]:

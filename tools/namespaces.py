@@ -131,8 +131,12 @@ def joined(left: str, right: str, links: Sequence[Link]) -> Iterator[None]:
             made.append(name)
         with NetNS(left) as space:
             for link in links:
-                space.link("add", ifname=link.name, kind="veth",
-                           peer={"ifname": link.name, "net_ns_fd": right})
+                space.link(
+                    "add",
+                    ifname=link.name,
+                    kind="veth",
+                    peer={"ifname": link.name, "net_ns_fd": right},
+                )
         for link in links:
             _set_up(left, link, link.left_address)
             _set_up(right, link, link.right_address)

@@ -13,7 +13,7 @@ from libc.string cimport memset
 from host.execution.enumerations import EXECUTION
 from host.execution.ids cimport *
 from host.model cimport (
-    ACTION_CANCEL, ACTION_NEW, ALGORITHM_TWAP, STAGE_INTENT)
+    ACTION_CANCEL, ACTION_NEW, ALGORITHM_TWAP, STAGE_INTENT, TRACE_NO_PACKET)
 from nic.clock cimport rdtsc
 
 
@@ -66,7 +66,8 @@ cdef class Execution(IntentSink):
             self.counts[EXECUTION_REFUSED] += 1
             return 0
         self.counts[EXECUTION_DIRECT] += 1
-        if self.stages is not None and self.trace != NULL:
+        if (self.stages is not None and self.trace != NULL
+                and self.trace.line != TRACE_NO_PACKET):
             self.stages.record(self.trace)
         return user_ref_num
 

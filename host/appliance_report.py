@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an appliance shows at the end of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from host.appliance import Appliance
+
+
+def report_of(appliance: Appliance) -> dict[str, Any]:
+    """Everything worth showing, as nested dicts of plain values; prices have four decimals."""
+    engine = appliance.engine
+    return {
+        "ports": [
+            {**port.mode(), "name": port.name, "counters": port.counters()}
+            for port in (*appliance.lines, appliance.recovery)
+            if port is not None
+        ],
+        "messages": {
+            "delivered": engine.counters()["messages"],
+            "types": engine.message_types(),
+        },
+        "engine": engine.counters(),
+        "loop": appliance.loop.report(),
+        "frame_errors": engine.frame_errors(),
+        "feed": appliance.feed.counters(),
+        "gaps": gaps_of(appliance),
+        "lead_times_ns": appliance.feed.lead_times(),
+        "book": appliance.book.counters(),
+        "risk": appliance.gate.counters(),
+        "execution": appliance.execution.counters(),
+        "orders": appliance.oms.counters(),
+        "open_orders": appliance.open_orders_at_end,
+        "venues": [
+            {"name": venue.name, **channel.counters()}
+            for venue, channel in zip(appliance.config.venues, appliance.channels, strict=True)
+        ],
+        "strategies": [
+            {"name": config.name, **strategy.orders.counters(), **strategy.report()}
+            for config, strategy in zip(
+                appliance.config.strategies, engine.strategies(), strict=True
+            )
+        ],
+        "positions": positions_of(appliance),
+        "stages": appliance.stages.summary(),
+        "journal": appliance.recording.counters(),
+    }
+
+
+def gaps_of(appliance: Appliance) -> dict[str, int]:
+    """How many gaps there were, and how many were closed by what."""
+    return dict(appliance.feed.gaps()["closed"])
+
+
+def positions_of(appliance: Appliance) -> dict[str, dict[str, int]]:
+    """Position and profit per symbol that was ever traded."""
+    names = {}
+    for index, position in appliance.oms.positions().items():
+        names[appliance.book.symbol_name(index)] = position
+    return dict(sorted(names.items()))

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job end to end: two namespaces, real packets, captures, and independent witnesses."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tools.demo import is_root
+
+COMMAND = [sys.executable, "-m", "tools.main"]
+ROOT = Path(__file__).resolve().parents[2]
+needs_root = pytest.mark.skipif(not is_root(), reason="namespaces need root")
+pytestmark = pytest.mark.xdist_group("network")
+
+
+def tickwire(*arguments: str, timeout: float = 90) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
+    folder = tmp_path_factory.mktemp("demo")
+    done = tickwire("demo", "--seconds", "4", "--json", "--keep", str(folder))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return json.loads(done.stdout), folder
+
+
+@needs_root
+@pytest.mark.timeout(150)
+def test_every_stage_did_its_part(demo: tuple[dict, Path]) -> None:
+    report, _ = demo
+    appliance = report["appliance"]
+    ports = {port["name"]: port for port in appliance["ports"]}
+    assert ports["line A"]["kind"] == ports["line B"]["kind"] == "af_xdp"
+    assert ports["line A"]["driver_mode"] == "native"
+    assert appliance["messages"]["delivered"] > 4 * 10_000
+    assert len(appliance["positions"]) >= 10
+    assert appliance["orders"]["executed"] > 0
+    assert appliance["open_orders"] == 0
+    assert appliance["gaps"]["never"] == 0
+    assert appliance["stages"]["total"]["count"] > 100
+    assert report["exchange"]["rate"] > 15_000
+    assert report["verify"]["done"] and report["verify"]["ok"]
+    assert report["ok"]
+
+
+@needs_root
+@pytest.mark.timeout(150)
+def test_verify_finds_a_changed_byte(demo: tuple[dict, Path], tmp_path: Path) -> None:
+    """The proof is one: a capture with one changed order fails it."""
+    _, folder = demo
+    data = bytearray((folder / "orders.pcap").read_bytes())
+    at = data.rfind(b"UO")  # SoupBinTCP unsequenced data, OUCH enter order
+    assert at > 0
+    data[at + 10] ^= 1  # a byte of the quantity
+    changed = tmp_path / "orders.pcap"
+    changed.write_bytes(data)
+    journal = str(folder / "journal.bin")
+    assert tickwire("verify", str(folder / "orders.pcap"), "--journal", journal).returncode == 0
+    assert tickwire("verify", str(changed), "--journal", journal).returncode == 1
+
+
+@needs_root
+@pytest.mark.timeout(150)
+def test_replay_of_the_captured_lines_agrees(demo: tuple[dict, Path]) -> None:
+    report, folder = demo
+    types = report["appliance"]["messages"]["types"]
+    for line in ("line-a", "line-b"):
+        done = tickwire("replay", str(folder / f"{line}.pcap"), "--json", "--strategy", "none")
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert found["gaps"] == 0
+        for letter, count in types.items():
+            assert found["messages"][letter] >= count  # the exchange went on a little longer
+
+
+@needs_root
+@pytest.mark.timeout(150)
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+def test_tshark_agrees_with_our_dissection(demo: tuple[dict, Path]) -> None:
+    """Wireshark's own MoldUDP64 and SoupBinTCP dissectors read what we read."""
+    from tools.witness import moldudp64_packets, soupbintcp_packets, tshark_moldudp64, tshark_soup
+
+    _, folder = demo
+    line = folder / "line-a.pcap"
+    ours = moldudp64_packets(line)
+    assert len(ours) > 1000
+    assert tshark_moldudp64(line) == ours
+    orders = folder / "orders.pcap"
+    packets = soupbintcp_packets(orders)
+    assert len(packets) > 100
+    assert tshark_soup(orders) == packets
+
+
+@needs_root
+@pytest.mark.timeout(120)
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    def leftovers() -> set[str]:
+        spaces = set(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else set()
+        rings = {name for name in os.listdir("/dev/shm") if name.startswith("tickwire")}
+        return (spaces & {"exchange", "trader"}) | rings
+
+    before = leftovers()
+    process = subprocess.Popen(
+        [*COMMAND, "demo", "--seconds", "60"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    end = time.monotonic() + 40
+    while time.monotonic() < end and not list(tmp_path.glob("tickwire-demo-*/appliance.ready")):
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert leftovers() == before
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.timeout(120)
+def test_demo_without_root_says_what_it_costs() -> None:
+    """The loopback run works for everybody, and says what it lacks."""
+    done = tickwire("demo", "--seconds", "2", "--json", "--loopback")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["mode"] == "loopback"
+    assert "costs" in report["note"]
+    assert report["appliance"]["messages"]["delivered"] > 10_000
+    assert report["appliance"]["open_orders"] == 0

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The appliance's report for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tools.report import console, nonzero, price_text, table
+
+STAGE_COLUMNS = ("stage", "min", "p50", "p99", "p99.9", "max", "count")
+
+
+def print_appliance(report: Mapping[str, Any]) -> None:
+    """Print the report of one run."""
+    out = console()
+    for port in report["ports"]:
+        counters = port["counters"]
+        copy = "zero-copy" if port.get("zero_copy") else "copy"
+        out.print(
+            f"port {port['name']}: {port['kind']} on {port['interface']}, {port['driver_mode']}, "
+            f"{copy}, time stamps {port['timestamps']}; {counters['rx_packets']:,} packets, "
+            f"{counters['rx_dropped']:,} dropped",
+            markup=False,
+        )
+    feed = report["messages"]
+    types = ", ".join(f"{letter} {count:,}" for letter, count in feed["types"].items())
+    out.print(f"messages: {feed['delivered']:,} ({types})", markup=False)
+    gaps = ", ".join(f"{name} {count:,}" for name, count in report["gaps"].items())
+    out.print(f"gaps closed by: {gaps}", markup=False)
+    _counters("feed", nonzero(report["feed"]))
+    _counters("orders", nonzero(report["orders"]))
+    refused = {k: v for k, v in nonzero(report["risk"]).items() if k != "passed"}
+    out.print(f"risk gate: {report['risk']['passed']:,} passed", markup=False)
+    _counters("refused by reason", refused)
+    for strategy in report["strategies"]:
+        _counters(
+            f"strategy {strategy['name']}", {k: v for k, v in strategy.items() if k != "name"}
+        )
+    print_positions(report["positions"])
+    print_stages(report["stages"])
+
+
+def _counters(title: str, counters: Mapping[str, Any]) -> None:
+    shown = ", ".join(
+        f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+        for name, value in counters.items()
+    )
+    console().print(f"{title}: {shown or 'none'}", markup=False)
+
+
+def print_positions(positions: Mapping[str, Mapping[str, int]]) -> None:
+    """Position and profit per symbol; profits are in dollars."""
+    rows = [
+        (
+            symbol,
+            found["position"],
+            price_text(found["average_price"]),
+            price_text(found["realised"]),
+            price_text(found["unrealised"]),
+        )
+        for symbol, found in positions.items()
+    ]
+    columns = ("symbol", "shares", "average price", "realised", "unrealised")
+    out = console()
+    out.print(table("position and PnL", columns, rows))
+    realised = sum(found["realised"] for found in positions.values())
+    unrealised = sum(found["unrealised"] for found in positions.values())
+    out.print(f"total: realised {price_text(realised)}, unrealised {price_text(unrealised)}")
+
+
+def print_stages(stages: Mapping[str, Mapping[str, float]]) -> None:
+    """Latency percentiles of each stage, in nanoseconds."""
+    rows = [
+        (name, *(int(found[key] or 0) for key in ("min", "p50", "p99", "p99_9", "max", "count")))
+        for name, found in stages.items()
+    ]
+    console().print(table("latency in ns, packets that led to an order", STAGE_COLUMNS, rows))

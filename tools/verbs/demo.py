@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``tickwire demo``: the main job on one machine."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import click
+
+from tools.report import as_json
+
+
+@click.command()
+@click.option(
+    "--seconds",
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(min=0.5),
+    help="How long to trade.",
+)
+@click.option(
+    "--symbols",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 2000),
+    help="Symbols that the exchange trades.",
+)
+@click.option(
+    "--rate",
+    default=20_000,
+    show_default=True,
+    type=click.IntRange(1, 1_000_000),
+    help="Messages a second of the background order flow.",
+)
+@click.option(
+    "--path",
+    "path",
+    default="af_xdp",
+    show_default=True,
+    type=click.Choice(["af_xdp", "udp"]),
+    help="How the appliance takes the feed.",
+)
+@click.option("--loopback", is_flag=True, help="No namespaces, even as root: loopback sockets.")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep configurations, captures, journal and reports in this folder.",
+)
+@click.option("--json", "wants_json", is_flag=True, help="Print the report as one JSON object.")
+def command(
+    seconds: float,
+    symbols: int,
+    rate: int,
+    path: str,
+    loopback: bool,
+    keep: Path | None,
+    wants_json: bool,
+) -> None:
+    """Run exchange and appliance on this machine, record the lines, verify, and report.
+
+    As root in two network namespaces with AF_XDP and tcpdump; otherwise on loopback sockets.
+
+    Example: tickwire demo --seconds 5 --keep demo-files
+    """
+    from tools.demo import LOOPBACK_COSTS, Demo, DemoError, demo_folder, is_root, run_demo
+    from tools.demo_text import print_demo
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it the same way
+    as_root = is_root() and not loopback
+    if not as_root:
+        click.echo(f"tickwire: {LOOPBACK_COSTS}", err=True)
+    with demo_folder(keep) as folder:
+        demo = Demo(seconds, folder.resolve(), rate, symbols, path if as_root else "udp", as_root)
+        try:
+            report = run_demo(demo)
+        except DemoError as error:
+            raise click.ClickException(str(error)) from None
+    if wants_json:
+        click.echo(as_json(report), nl=False)
+    else:
+        print_demo(report)
+    if not report["ok"]:
+        raise click.exceptions.Exit(1)

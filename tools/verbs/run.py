@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``tickwire run``: the appliance by itself."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tools.report import as_json
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--seconds", type=click.FloatRange(min=0), help="Stop after so many seconds.")
+@click.option("--json", "wants_json", is_flag=True, help="Print the report as one JSON object.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write the JSON report here too.")
+@click.option(
+    "--ready", type=click.Path(path_type=Path), help="Create this file once every session is up."
+)
+def command(
+    config: Path, seconds: float | None, wants_json: bool, report: Path | None, ready: Path | None
+) -> None:
+    """Run the appliance as CONFIG says, until Ctrl-C; then cancel, log out and report.
+
+    SIGUSR1 throws the global kill switch.
+
+    Example: tickwire run tools/examples/appliance.toml --seconds 60
+    """
+    from host.appliance import Appliance
+    from host.appliance_report import report_of
+    from host.config import load
+    from nic.port import PortError
+    from tools.appliance_text import print_appliance
+
+    stopping: list[int] = []
+    begin = time.monotonic()
+
+    def should_stop() -> bool:
+        return bool(stopping) or (seconds is not None and time.monotonic() - begin >= seconds)
+
+    def on_ready() -> None:
+        nonlocal begin
+        begin = time.monotonic()
+        if ready is not None:
+            ready.touch()
+        click.echo("tickwire: every session is up", err=True)
+
+    def on_signal(number: int, frame: Any) -> None:
+        if stopping:
+            raise KeyboardInterrupt
+        stopping.append(number)
+
+    try:
+        appliance = Appliance(load(config))
+    except (ValueError, PortError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    with appliance:
+        signal.signal(signal.SIGINT, on_signal)
+        signal.signal(signal.SIGTERM, on_signal)
+        signal.signal(signal.SIGUSR1, lambda number, frame: appliance.kill())
+        try:
+            appliance.run(should_stop, on_ready)
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
+        found = report_of(appliance)
+    if report is not None:
+        report.write_text(as_json(found))
+    if wants_json:
+        click.echo(as_json(found), nl=False)
+    else:
+        print_appliance(found)
