@@ -29,5 +29,4 @@ cdef struct ClientOrder:
     uint8_t cross_type
     uint8_t post_only            # 0 or 1
     uint8_t live
-    uint8_t on_book              # 1 while it rests at the venue
     uint8_t cl_ord_id[14]

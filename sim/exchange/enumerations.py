@@ -80,15 +80,17 @@ ORDER_ENTRY = enumeration(
 
 MATCHING = enumeration(
     "matching",
+    entered_shares="shares of orders that came to the engine, those of replacements included",
+    canceled_shares="shares taken off by cancels, deletes, replaces and for want of room",
     trades="matches, one per pair of orders",
     traded_shares="shares matched, each match counted once",
-    hidden_trades="matches whose resting order is not displayed",
-    orders_added="orders that came to rest in the displayed book",
-    hidden_added="orders that came to rest undisplayed",
-    canceled_shares="shares taken off the books by cancels, deletes and replaces",
-    book_full="orders cancelled because the book has no free slot",
-    halts="changes of a trading state",
+    hidden_trades="matches whose resting order was not displayed",
+    orders_displayed="orders that came to rest in the displayed book",
+    orders_hidden="orders that came to rest undisplayed",
+    no_room="orders cancelled because a book had no room for them",
+    state_changes="changes of a trading state",
     self_matches_prevented="resting orders cancelled because they met their own session",
+    broken_trades="matches broken",
 )
 
 FLOW = enumeration(

@@ -152,16 +152,18 @@ cdef enum:
     ORDER_ENTRY_COUNT = 27
 
 cdef enum:
-    MATCHING_TRADES = 0  # matches, one per pair of orders
-    MATCHING_TRADED_SHARES = 1  # shares matched, each match counted once
-    MATCHING_HIDDEN_TRADES = 2  # matches whose resting order is not displayed
-    MATCHING_ORDERS_ADDED = 3  # orders that came to rest in the displayed book
-    MATCHING_HIDDEN_ADDED = 4  # orders that came to rest undisplayed
-    MATCHING_CANCELED_SHARES = 5  # shares taken off the books by cancels, deletes and replaces
-    MATCHING_BOOK_FULL = 6  # orders cancelled because the book has no free slot
-    MATCHING_HALTS = 7  # changes of a trading state
-    MATCHING_SELF_MATCHES_PREVENTED = 8  # resting orders cancelled because they met their own session
-    MATCHING_COUNT = 9
+    MATCHING_ENTERED_SHARES = 0  # shares of orders that came to the engine, those of replacements included
+    MATCHING_CANCELED_SHARES = 1  # shares taken off by cancels, deletes, replaces and for want of room
+    MATCHING_TRADES = 2  # matches, one per pair of orders
+    MATCHING_TRADED_SHARES = 3  # shares matched, each match counted once
+    MATCHING_HIDDEN_TRADES = 4  # matches whose resting order was not displayed
+    MATCHING_ORDERS_DISPLAYED = 5  # orders that came to rest in the displayed book
+    MATCHING_ORDERS_HIDDEN = 6  # orders that came to rest undisplayed
+    MATCHING_NO_ROOM = 7  # orders cancelled because a book had no room for them
+    MATCHING_STATE_CHANGES = 8  # changes of a trading state
+    MATCHING_SELF_MATCHES_PREVENTED = 9  # resting orders cancelled because they met their own session
+    MATCHING_BROKEN_TRADES = 10  # matches broken
+    MATCHING_COUNT = 11
 
 cdef enum:
     FLOW_ACTIONS = 0  # background actions
