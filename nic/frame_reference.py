@@ -27,6 +27,7 @@ class FrameError(ValueError):
     """A frame without a UDP datagram; ``reason`` is a name of ``nic.enumerations.FRAME``."""
 
     def __init__(self, reason: str) -> None:
+        """The reason's name."""
         super().__init__(reason)
         self.reason = reason
 

@@ -94,7 +94,7 @@ def test_says_why_there_is_no_datagram(data: bytes, reason: str):
 
 @settings(max_examples=400, deadline=None)
 @given(
-    base=st.sampled_from(FRAMES + [ICMP_FRAME, datagram(b"y", tags=3)]),
+    base=st.sampled_from([*FRAMES, ICMP_FRAME, datagram(b"y", tags=3)]),
     cut=st.integers(0, 80),
     flips=st.lists(st.tuples(st.integers(0, 70), st.integers(0, 7)), max_size=3),
     repair=st.booleans(),

@@ -24,22 +24,24 @@ def free_port() -> int:
 
 
 def test_unicast_there_and_back():
-    with UdpPort(bind=("127.0.0.1", 0)) as server:
-        with UdpPort(destination=server.local_address(), connect=True) as client:
-            before = time.time_ns()
-            assert [client.send(bytes([i]) * i) for i in range(5)] == [0] * 5
-            taken = collect(server, 5, receive=server.receive_from)
-            assert [data for data, _, _, _ in taken] == [bytes([i]) * i for i in range(5)]
-            for _, kernel_ns, address, port in taken:
-                assert before <= kernel_ns <= time.time_ns()
-                assert (address, port) == ("127.0.0.1", client.local_address()[1])
-            assert server.send_to(b"answer", taken[0][2], taken[0][3]) == 0
-            assert [data for data, _ in collect(client, 1)] == [b"answer"]
-            assert client.counters()["tx_packets"] == 5
-            assert client.counters()["tx_bytes"] == 10
-            assert server.counters()["rx_packets"] == 5
-            assert server.counters()["rx_bytes"] == 10
-            assert server.receive() == []
+    with (
+        UdpPort(bind=("127.0.0.1", 0)) as server,
+        UdpPort(destination=server.local_address(), connect=True) as client,
+    ):
+        before = time.time_ns()
+        assert [client.send(bytes([i]) * i) for i in range(5)] == [0] * 5
+        taken = collect(server, 5, receive=server.receive_from)
+        assert [data for data, _, _, _ in taken] == [bytes([i]) * i for i in range(5)]
+        for _, kernel_ns, address, port in taken:
+            assert before <= kernel_ns <= time.time_ns()
+            assert (address, port) == ("127.0.0.1", client.local_address()[1])
+        assert server.send_to(b"answer", taken[0][2], taken[0][3]) == 0
+        assert [data for data, _ in collect(client, 1)] == [b"answer"]
+        assert client.counters()["tx_packets"] == 5
+        assert client.counters()["tx_bytes"] == 10
+        assert server.counters()["rx_packets"] == 5
+        assert server.counters()["rx_bytes"] == 10
+        assert server.receive() == []
 
 
 @pytest.mark.parametrize("interface", ["lo", "127.0.0.1"])
@@ -58,26 +60,30 @@ def test_multicast_on_loopback(interface):
 
 
 def test_a_datagram_longer_than_its_room_is_counted():
-    with UdpPort(bind=("127.0.0.1", 0), packet_bytes=64) as server:
-        with UdpPort(destination=server.local_address()) as client:
-            for size in (65, 64, 1000):
-                client.send(b"x" * size)
-            assert [len(data) for data, _ in collect(server, 1)] == [64]
-            collect(server, 1, seconds=0.1)
-            assert server.counters()["rx_truncated"] == 2
-            assert server.counters()["rx_packets"] == 1
+    with (
+        UdpPort(bind=("127.0.0.1", 0), packet_bytes=64) as server,
+        UdpPort(destination=server.local_address()) as client,
+    ):
+        for size in (65, 64, 1000):
+            client.send(b"x" * size)
+        assert [len(data) for data, _ in collect(server, 1)] == [64]
+        collect(server, 1, seconds=0.1)
+        assert server.counters()["rx_truncated"] == 2
+        assert server.counters()["rx_packets"] == 1
 
 
 def test_drops_of_the_kernel_are_counted():
-    with UdpPort(bind=("127.0.0.1", 0), receive_buffer_bytes=4096) as server:
-        with UdpPort(destination=server.local_address()) as client:
-            for _ in range(200):
-                client.send(b"y" * 500)
-            taken = len(collect(server, 200, seconds=0.2))
-            client.send(b"last")  # the count travels with the next datagram that gets in
-            taken += len(collect(server, 1))
-            assert taken + server.counters()["rx_dropped"] == 201
-            assert server.counters()["rx_dropped"] > 0
+    with (
+        UdpPort(bind=("127.0.0.1", 0), receive_buffer_bytes=4096) as server,
+        UdpPort(destination=server.local_address()) as client,
+    ):
+        for _ in range(200):
+            client.send(b"y" * 500)
+        taken = len(collect(server, 200, seconds=0.2))
+        client.send(b"last")  # the count travels with the next datagram that gets in
+        taken += len(collect(server, 1))
+        assert taken + server.counters()["rx_dropped"] == 201
+        assert server.counters()["rx_dropped"] > 0
 
 
 def test_refused_sends_are_counted():
