@@ -45,23 +45,23 @@ for (_protocol, _name), _number in _NUMBERS.items():
         raise ImportError(f"{_protocol}.{_name}: the struct is not laid out as expected")
 
 
-def decode(str protocol_name, bytes data, str direction=""):
+def decode(str protocol_name, const uint8_t[::1] data, str direction=""):
     """Decode one message: its name and its fields, as :func:`nic.wire.reference.decode` does."""
     protocol = PROTOCOLS[protocol_name]
     codes = protocol.by_code(direction)
-    _refuse(protocol_name, _check(_DIRECTIONS[protocol_name, direction], data, len(data)))
+    _refuse(protocol_name, _check(_DIRECTIONS[protocol_name, direction], _start(data), len(data)))
     name = codes[data[protocol.type_offset]].name
     return name, decode_as(protocol_name, name, data)
 
 
-def decode_as(str protocol_name, str name, bytes data):
+def decode_as(str protocol_name, str name, const uint8_t[::1] data):
     """Decode bytes known to be the message or header ``name``."""
     message = PROTOCOLS[protocol_name][name]
     number = _NUMBERS[protocol_name, name]
-    _refuse(name, _check_length(number, data, len(data)))
+    _refuse(name, _check_length(number, _start(data), len(data)))
     places, struct_bytes = struct_layout(message)
     memory = bytearray(struct_bytes)
-    _decode_struct(number, data, len(data), memory)
+    _decode_struct(number, _start(data), len(data), memory)
     values = {}
     for place in places:
         field = place.field
@@ -73,7 +73,7 @@ def decode_as(str protocol_name, str name, bytes data):
         else:
             values[field.name] = raw
     if message.length_rule.name != "EXACT":
-        values["payload"] = data[message.length:]
+        values["payload"] = bytes(data[message.length:])
     return values
 
 
@@ -95,9 +95,9 @@ def encode(str protocol_name, str name, values):
     return bytes(wire[:end]) + payload
 
 
-def decode_tags(str protocol_name, bytes appendage):
+def decode_tags(str protocol_name, const uint8_t[::1] appendage):
     """Decode an appendage as :func:`nic.wire.reference.decode_tags` does."""
-    cdef const uint8_t *start = appendage
+    cdef const uint8_t *start = _start(appendage)
     cdef uint32_t length = <uint32_t> len(appendage)
     cdef uint32_t at = 0
     cdef uint32_t size = 0
@@ -134,13 +134,17 @@ def encode_tags(str protocol_name, values):
     return b"".join(parts)
 
 
-def find_tag(bytes appendage, uint8_t number):
+def find_tag(const uint8_t[::1] appendage, uint8_t number):
     """The value of the first option tag of that number, ``None`` where there is none."""
     cdef uint32_t size = 0
-    cdef const uint8_t *start = appendage
+    cdef const uint8_t *start = _start(appendage)
     cdef const uint8_t *value
     value = appendage_find(start, <uint32_t> len(appendage), number, &size)
     return None if value == NULL else value[:size]
+
+
+cdef const uint8_t *_start(const uint8_t[::1] data):
+    return &data[0] if data.shape[0] else NULL
 
 
 cdef _refuse(str name, int verdict):

@@ -101,7 +101,7 @@ cdef extern from *:
                 memcpy(&expected, row->length, 2);
                 if (__builtin_expect(length != expected || length == 0, 0))
                     goto refused;
-                __builtin_prefetch(at + 1024);
+                __builtin_prefetch(at + 2048);
                 __asm__("" : "+r"(m));
                 at = m + m[-1];
                 {name}_row_decode(row, m, out);

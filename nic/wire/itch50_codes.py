@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nasdaq TotalView-ITCH 5.0: code lists of trading action reasons and issue classifications.
 
-Source: Nasdaq TotalView-ITCH 5.0 specification (2023-04-28), sections 1.2.1 and 1.2.2. A code that is
-not listed is no error: the exchange adds codes without a new revision.
+Source: Nasdaq TotalView-ITCH 5.0 specification (2023-04-28), sections 1.2.1 and 1.2.2. A code that
+is not listed is no error: the exchange adds codes without a new revision.
 """
 
 TRADING_ACTION_REASONS = {

@@ -274,7 +274,7 @@ cdef extern from *:
                 memcpy(&expected, row->length, 2);
                 if (__builtin_expect(length != expected || length == 0, 0))
                     goto refused;
-                __builtin_prefetch(at + 1024);
+                __builtin_prefetch(at + 2048);
                 __asm__("" : "+r"(m));
                 at = m + m[-1];
                 itch50_row_decode(row, m, out);

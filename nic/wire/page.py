@@ -20,8 +20,8 @@ codecs, the layouts of the gateware and the scapy layers come from the same tabl
 
 Offsets and widths are bytes. *unsigned* and *signed* numbers are in the protocol's byte order,
 *text* is ASCII padded with spaces, *bytes* are opaque. Prices are integers; their implied decimals
-stand under unit. A length field says what it counts: the bytes after itself, the bytes after the table's
-fields, or the whole message.
+stand under unit. A length field says what it counts: the bytes after itself, the bytes after the
+fields of the table, or the whole message.
 """
 
 COUNTS = {

@@ -14,5 +14,5 @@ def decode_all_fields(data: Buffer) -> tuple[int, int]:
     refused.
     """
 
-def decode_record(message: bytes) -> bytes:
+def decode_record(message: Buffer) -> bytes:
     """The 64 bytes that one message decodes into; raises ``WireError`` where it is refused."""

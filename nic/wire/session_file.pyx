@@ -14,7 +14,7 @@ from nic.wire.itch50_record cimport Itch50Record, itch50_decode, itch50_decode_b
 from nic.wire.reference import WireError
 
 cdef enum:
-    BATCH = 64
+    BATCH = 256
 
 
 def count_messages(const uint8_t[::1] data):
@@ -48,8 +48,9 @@ cdef uint64_t word_sum(const uint64_t *words, uint32_t count) noexcept nogil:
 def decode_all_fields(const uint8_t[::1] data):
     """Decode every field of every message: the number of messages and a checksum of their structs.
 
-    The checksum is the sum of the eight 8-byte words of each record, modulo 2**64. Ends at the end of
-    the session or of the data; raises :class:`nic.wire.reference.WireError` where a message is refused.
+    The checksum is the sum of the eight 8-byte words of each record, modulo 2**64. Ends at the end
+    of the session or of the data; raises :class:`nic.wire.reference.WireError` where a message is
+    refused.
     """
     cdef const uint8_t *start = &data[0] if data.shape[0] else NULL
     cdef const uint8_t *at = start
@@ -70,11 +71,11 @@ def decode_all_fields(const uint8_t[::1] data):
     return count, total
 
 
-def decode_record(bytes message):
+def decode_record(const uint8_t[::1] message):
     """The 64 bytes that one message decodes into; raises ``WireError`` where it is refused."""
     cdef Itch50Record record
-    cdef const uint8_t *m = message
-    cdef Py_ssize_t length = len(message)
+    cdef const uint8_t *m = &message[0] if message.shape[0] else NULL
+    cdef uint32_t length = <uint32_t> message.shape[0]
     cdef int verdict = itch50_decode(m, length, length, &record)
     if verdict != CHECK_OK:
         raise WireError("length" if verdict == CHECK_LENGTH else "unknown_type", "refused")
