@@ -16,7 +16,7 @@ def print_demo(report: Mapping[str, Any]) -> None:
     out.print(f"mode: {report['mode']}, {report['seconds']:g} s of trading")
     exchange = report["exchange"]
     out.print(
-        f"exchange: {exchange['messages']:,} messages published, {exchange['rate']:,.0f} a second"
+        f"exchange: {exchange['messages']:,} messages published, {exchange['messages_per_second']:,} a second"
     )
     print_appliance(report["appliance"])
     print_verify(report["verify"])
