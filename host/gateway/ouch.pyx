@@ -180,6 +180,7 @@ cdef class OuchChannel(OrderChannel):
     cdef bint ready(self) noexcept nogil:
         """Whether an order can be sent now: session up, journal and outbound buffer have room."""
         return (self.reports.session_state == SESSION_UP
+                and self.client.state == CLIENT_LOGGED_IN
                 and self.client.has_room(LONGEST_PACKET)
                 and self.recorder.has_room(LONGEST_RECORD + self.journal_reserve_bytes))
 
@@ -197,7 +198,8 @@ cdef class OuchChannel(OrderChannel):
         cdef const OrderRequest *request = &passed.request
         cdef uint8_t *record
         cdef uint32_t length
-        if self.reports.session_state != SESSION_UP:
+        if (self.reports.session_state != SESSION_UP
+                or self.client.state != CLIENT_LOGGED_IN):
             return self.refuse(REFUSED_NOT_READY, GATEWAY_REFUSED_NOT_READY)
         if not self.seal.valid(passed):
             return self.refuse(REFUSED_SEAL, GATEWAY_REFUSED_SEAL)
