@@ -65,10 +65,10 @@ def field_values(draw: st.DrawFn, message: Message) -> dict[str, int | bytes]:
 
 
 def frames(path: Path) -> Iterator[bytes]:
-    """The whole frames of a little-endian microsecond pcap, plain or gzip; ends at a cut one."""
+    """The whole frames of a little-endian pcap, plain or gzip; ends at one that is cut."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rb") as file:
-        assert file.read(24)[:4] == b"\xd4\xc3\xb2\xa1", path
+        assert file.read(24)[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1"), path
         while len(head := file.read(16)) == 16:
             captured = struct.unpack("<IIII", head)[2]
             frame = file.read(captured)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+from collections.abc import Iterator
+from os import PathLike
+from types import TracebackType
+from typing import Self
+
+class BinaryFile:
+    finished: bool
+    session_ended: bool
+    messages: int
+    def __init__(self, path: str | PathLike[str]) -> None: ...
+    def read(self, maximum: int = 64) -> list[bytes]: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+    def errors(self) -> dict[str, int]: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
