@@ -9,7 +9,8 @@ SoupBinTCP data packet and of an OUCH message with option tags is the next layer
     MoldUDP64(session=b"000010059B", sequence_number=1, blocks=[MoldBlock() / AddOrder(shares=100)])
     SoupUnsequenced() / EnterOrder(side=b"B", quantity=100) / OptionTag(number=12, value=b"P")
 
-Ethernet, IP, UDP and TCP are scapy's own layers; :func:`bind` says on which ports these follow.
+Ethernet, IP, UDP and TCP are scapy's own layers; :func:`bind` says on which ports these follow. A
+field that is named like a method of scapy (``display``) is read by ``packet.getfieldval(name)``.
 """
 
 from __future__ import annotations
