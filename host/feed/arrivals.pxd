@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Remembers when and on which line the most recent messages came first, to tell lead times."""
 
+cimport cython
 from libc.stdint cimport uint32_t, uint64_t
 from host.metrics.histogram cimport Histogram
 
@@ -10,6 +11,8 @@ cdef struct Arrival:
     uint32_t sequence_low      # lower half of the sequence number; 0 in a place never used
     uint32_t line
 
+
+@cython.final
 cdef class ArrivalRing:
     cdef Arrival *ring
     cdef uint64_t mask

@@ -26,6 +26,7 @@ from nic.wire.moldudp64_codec cimport (
 
 cdef enum:
     BLOCK_PREFIX = MOLDUDP64_BLOCK_LENGTH    # IEX-TP has the same, little-endian
+    LARGEST_COUNT = 0xFFFF                   # of a two-byte message count
 
 cdef extern from *:
     """
@@ -45,7 +46,8 @@ cdef struct Datagram:
     uint32_t count            # message blocks
     int kind                  # DATAGRAM_*
 
-cdef inline int parse_moldudp64(const uint8_t *payload, uint32_t length, Datagram *out) noexcept nogil:
+cdef inline int parse_moldudp64(const uint8_t *payload, uint32_t length,
+                                Datagram *out) noexcept nogil:
     """The header of a MoldUDP64 packet."""
     cdef uint32_t count
     if length < MOLDUDP64_HEADER_LENGTH:
@@ -98,36 +100,38 @@ cdef inline uint32_t block_length(const uint8_t *block, bint big_endian) noexcep
     return load_be16(block) if big_endian else load_le16(block)
 
 cdef inline int check_blocks(const Datagram *datagram, bint big_endian, MessageSink sink,
-                             bint wanted) noexcept nogil:
+                             bint wanted, uint32_t *ends) noexcept nogil:
     """Whether the blocks fill the datagram exactly, and the sequence number can be.
 
-    Where the datagram is ``wanted`` the sink is told of each message on the way, so that its cache
-    misses overlap; a hint may be about a datagram that turns out malformed at its end.
+    Where each block ends (bytes from the first one) is left in ``ends``, so that nobody has to
+    follow the chain of lengths again. Where the datagram is ``wanted`` the sink is told of each
+    message on the way, so that its cache misses overlap; a hint may be about a datagram that turns
+    out malformed at its end.
     """
-    cdef const uint8_t *at = datagram.blocks
-    cdef uint32_t left = datagram.length, i, size
+    cdef uint32_t at = 0, i, size
     if not 0 < datagram.sequence_number <= TICKWIRE_LARGEST_SEQUENCE:
         return FEED_SEQUENCE_OUT_OF_RANGE
     for i in range(datagram.count):
-        if left < BLOCK_PREFIX:
+        if datagram.length - at < BLOCK_PREFIX:
             return FEED_COUNT_BEYOND_DATAGRAM
-        size = BLOCK_PREFIX + block_length(at, big_endian)
-        if left < size:
+        size = block_length(datagram.blocks + at, big_endian)
+        at += BLOCK_PREFIX
+        if datagram.length - at < size:
             return FEED_BLOCK_BEYOND_DATAGRAM
         if wanted:
-            sink.prefetch(at + BLOCK_PREFIX, size - BLOCK_PREFIX)
+            sink.prefetch(datagram.blocks + at, size)
         at += size
-        left -= size
-    if left:
+        ends[i] = at
+    if at != datagram.length:
         return FEED_TRAILING_BYTES
     return 0
 
-cdef inline void prefetch_blocks(MessageSink sink, const uint8_t *blocks, uint32_t count,
-                                 bint big_endian) noexcept nogil:
-    """Tell the sink of every message in blocks that were checked before."""
-    cdef const uint8_t *at = blocks
-    cdef uint32_t i, size
+cdef inline void index_blocks(MessageSink sink, const uint8_t *blocks, uint32_t count,
+                              bint big_endian, uint32_t *ends) noexcept nogil:
+    """The same for wanted blocks that were checked before."""
+    cdef uint32_t at = 0, i, size
     for i in range(count):
-        size = block_length(at, big_endian)
-        sink.prefetch(at + BLOCK_PREFIX, size)
+        size = block_length(blocks + at, big_endian)
+        sink.prefetch(blocks + at + BLOCK_PREFIX, size)
         at += BLOCK_PREFIX + size
+        ends[i] = at

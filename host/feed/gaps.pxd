@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of open gaps and the report of the closed ones."""
 
+cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from host.feed.ids cimport GAP_CLOSED_COUNT, LINE_COUNT
 
@@ -25,6 +26,8 @@ cdef struct ClosedGap:
     uint64_t closed_ns
     int how                    # GAP_CLOSED_*
 
+
+@cython.final
 cdef class GapTable:
     cdef Gap *gaps             # open ones by sequence number
     cdef uint32_t count, capacity

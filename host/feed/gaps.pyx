@@ -130,8 +130,8 @@ cdef class GapTable:
         """Open gaps and the last closed ones, oldest first, as a list of dicts.
 
         Each has ``first`` and ``last`` (sequence numbers as it opened), ``line`` that revealed it,
-        ``opened_ns``, ``closed_ns`` and ``how`` (both None while it is open), ``filled`` (messages by the
-        line that brought them).
+        ``opened_ns``, ``closed_ns`` and ``how`` (both None while it is open), ``filled`` (messages
+        by the line that brought them).
         """
         cdef uint64_t number
         cdef uint64_t oldest = 0

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The feed handler: from datagrams on several lines to messages in order, exactly once."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from host.feed.arrivals cimport ArrivalRing
 from host.feed.datagram cimport Datagram
@@ -16,11 +17,12 @@ from host.model cimport Trace
 cdef enum:
     SESSIONS_LEFT = 8          # left sessions that are remembered, to tell their late datagrams
 
+
+@cython.final
 cdef class FeedHandler:
     cdef MessageSink sink
     cdef RequestSink requests
-    cdef Trace *trace          # may be NULL; line, sequence number and index are set before
-                               # each on_message
+    cdef Trace *trace          # may be NULL; filled in before each on_message
     cdef readonly object settings
     cdef uint64_t counts[FEED_COUNT]
 
@@ -45,6 +47,8 @@ cdef class FeedHandler:
     cdef int64_t line_offset[MULTICAST_LINES]
     cdef int64_t newest_send_ns, run_send_ns
 
+    cdef uint32_t *ends                # of the blocks of the datagram that came
+    cdef uint32_t *waiting_ends        # of the blocks of the one that waited
     cdef Stash stash
     cdef GapTable gap_table
     cdef Recovery recovery
@@ -68,10 +72,11 @@ cdef class FeedHandler:
     cdef void _take(self, const Datagram *d, int line, uint64_t t_ns) noexcept nogil
     cdef void _wait(self, const Datagram *d, int line, uint64_t t_ns) noexcept nogil
     cdef void _reveal(self, uint64_t sequence_number, int line, uint64_t t_ns) noexcept nogil
-    cdef void _deliver(self, const uint8_t *blocks, uint32_t count, uint64_t first, int line,
-                       uint64_t t_ns) noexcept nogil
+    cdef void _deliver(self, const uint8_t *blocks, const uint32_t *ends, uint32_t count,
+                       uint64_t first, int line, uint64_t t_ns) noexcept nogil
     cdef void _duplicates(self, uint64_t first, uint64_t end, int line,
                           uint64_t t_ns) noexcept nogil
     cdef void _drain(self, uint64_t t_ns) noexcept nogil
     cdef void _advance(self, uint64_t t_ns) noexcept nogil
+    cdef void _check_end(self) noexcept nogil
     cdef void _give_up_front(self, uint64_t t_ns) noexcept nogil

@@ -2,30 +2,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arbitration of the feed's lines by message sequence number.
 
-Sources: Nasdaq MoldUDP64 1.00; IEX Transport 1.26, sections Outbound Segment and Sequence Numbers.
+Sources: Nasdaq MoldUDP64 1.00; IEX Transport 1.26, section Outbound Segment.
 Lines may cut the same messages into different datagrams, so every decision is about messages, never
 about datagrams. ``host/feed/reference.py`` says the same in readable Python.
 
-Sessions. The handler takes one session: the one it is given, or the first it sees in a structurally valid datagram.
-Datagrams of another session are counted and change nothing, with two exceptions, both only when no session was
-given: with ``restart="detect"`` (replay) another session is taken when it appears, and with
-either setting when the present one has ended. A session that was left is never taken again.
+Sessions. The handler takes one session: the one it is given, or the first it sees in a structurally
+valid datagram. Datagrams of another session are counted and change nothing, with two exceptions,
+both only when no session was given: with ``restart="detect"`` (replay) another session is taken
+when it appears, and with either setting when the present one has ended. A session that was left is
+never taken again.
 
 Restarts. A publisher of IEX-TP may begin again at sequence number 1 under the same session id. With
-``restart="detect"`` a segment with sequence number 1, stream offset 0 and a send time later than all seen, on a
-line that was past 1, is a restart: what waits is delivered, the rest given up, the sink told. Segments sent
-before it (the other line lags) are dropped. A run whose every segment with number 1 was lost on
-both lines can't be told from copies.
+``restart="detect"`` a segment with sequence number 1, stream offset 0 and a send time later than
+all seen, on a line that was past 1, is a restart: what waits is delivered, the rest given up, the
+sink told. Segments sent before it (the other line lags) are dropped. A run whose every segment with
+number 1 was lost on both lines can't be told from copies.
 """
 
 from dataclasses import replace
 
-from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MIN, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from host.feed.arrivals cimport ArrivalRing
 from host.feed.datagram cimport (
-    BLOCK_PREFIX, Datagram, block_length, check_blocks, parse_iextp, parse_moldudp64,
-    prefetch_blocks)
+    BLOCK_PREFIX, LARGEST_COUNT, Datagram, check_blocks, index_blocks, parse_iextp,
+    parse_moldudp64)
 from host.feed.enumerations import FEED, GAP_CLOSED, TRANSPORT
 from host.feed.gaps cimport GapTable
 from host.feed.ids cimport (
@@ -52,14 +54,24 @@ cdef uint64_t NO_LIMIT = <uint64_t> -1
 cdef class FeedHandler:
     """Makes one gapless sequence of messages out of two lines and a re-request server.
 
-    ``sink`` takes the messages and what happened to the sequence; ``requests`` sends re-requests (None: a gap
-    can only be closed by a line). ``transport`` is ``"moldudp64"`` or ``"iextp"``. ``session`` is as on
-    the wire (MoldUDP64: up to 10 characters, padded with spaces; IEX-TP: 4 bytes or a number);
-    blank takes the first that is seen. ``start`` is ``"first"`` (begin where the feed is) or the
-    first sequence number wanted. ``restart`` is ``"strict"`` or ``"detect"``, see the module.
-    ``settings`` is a :class:`~host.feed.settings.FeedSettings`; single fields can be given by name. Raises
-    ``ValueError`` for a value out of range. Everything is allocated here.
+    ``sink`` takes the messages and what happened to the sequence; ``requests`` sends re-requests
+    (None: a gap can only be closed by a line). ``transport`` is ``"moldudp64"`` or ``"iextp"``.
+    ``session`` is as on the wire (MoldUDP64: up to 10 characters, padded with spaces; IEX-TP: 4
+    bytes or a number); blank takes the first that is seen. ``start`` is ``"first"`` (begin where
+    the feed is) or the first sequence number wanted. ``restart`` is ``"strict"`` or ``"detect"``,
+    see the module. ``settings`` is a :class:`~host.feed.settings.FeedSettings`; single fields can
+    be given by name. Raises ``ValueError`` for a value out of range. Everything is allocated here.
     """
+
+    def __cinit__(self, *arguments, **options):
+        self.ends = <uint32_t *> calloc(LARGEST_COUNT, sizeof(uint32_t))
+        self.waiting_ends = <uint32_t *> calloc(LARGEST_COUNT, sizeof(uint32_t))
+        if self.ends == NULL or self.waiting_ends == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        free(self.ends)
+        free(self.waiting_ends)
 
     def __init__(self, MessageSink sink not None, RequestSink requests=None, *,
                  transport="moldudp64", session=b"", start="first", restart="strict",
@@ -130,7 +142,7 @@ cdef class FeedHandler:
         known = (self.started and d.session_low == self.session_low
                  and d.session_high == self.session_high)
         fault = check_blocks(&d, self.big_endian, self.sink,
-                             known and d.sequence_number <= self.expected < d.next)
+                             known and d.sequence_number <= self.expected < d.next, self.ends)
         if fault:
             self.counts[fault] += 1
             return 0
@@ -170,8 +182,6 @@ cdef class FeedHandler:
         """The input is over: give up the open gaps and deliver all that waits."""
         while self.expected < self.highest:
             self._give_up_front(t_ns)
-        if self.end_known:
-            self._advance(t_ns)
 
     cdef bint _admit(self, const Datagram *d, int line, uint64_t t_ns) noexcept nogil:
         """A datagram that is not of the present session: whether it is taken all the same."""
@@ -309,7 +319,7 @@ cdef class FeedHandler:
             self._duplicates(d.sequence_number, self.expected, line, t_ns)
         if self.gap_table.count:
             self.gap_table.fill(d.sequence_number, d.next, line, t_ns)
-        self._deliver(d.blocks, d.count, d.sequence_number, line, t_ns)
+        self._deliver(d.blocks, self.ends, d.count, d.sequence_number, line, t_ns)
         if self.stash.count:
             self._drain(t_ns)
 
@@ -344,29 +354,27 @@ cdef class FeedHandler:
             self.gap_table.open(self.highest, sequence_number, line, t_ns)
             self.highest = sequence_number
 
-    cdef void _deliver(self, const uint8_t *blocks, uint32_t count, uint64_t first, int line,
-                       uint64_t t_ns) noexcept nogil:
-        """Give the sink those messages of checked blocks that it has not had."""
-        cdef const uint8_t *at = blocks
-        cdef uint64_t sequence_number = first, fresh = self.expected
-        cdef uint32_t i, size
-        for i in range(count):
-            size = block_length(at, self.big_endian)
+    cdef void _deliver(self, const uint8_t *blocks, const uint32_t *ends, uint32_t count,
+                       uint64_t first, int line, uint64_t t_ns) noexcept nogil:
+        """Give the sink those messages of checked and indexed blocks that it has not had."""
+        cdef uint64_t fresh = self.expected, next_ = first + count
+        cdef uint32_t i, skip = <uint32_t> (fresh - first)
+        cdef uint32_t at = ends[skip - 1] if skip else 0
+        cdef Trace *trace = self.trace
+        for i in range(skip, count):
+            if trace != NULL:
+                trace.line = <uint16_t> line
+                trace.sequence_number = first + i
+                trace.message_index = <uint16_t> i
             at += BLOCK_PREFIX
-            if sequence_number >= fresh:
-                if self.trace != NULL:
-                    self.trace.line = <uint16_t> line
-                    self.trace.sequence_number = sequence_number
-                    self.trace.message_index = <uint16_t> i
-                self.sink.on_message(at, size, sequence_number)
-            at += size
-            sequence_number += 1
-        self.expected = sequence_number
-        if sequence_number > self.highest:
-            self.highest = sequence_number
-        self.counts[FEED_MESSAGES] += sequence_number - fresh
-        self.counts[FEED_MESSAGES_A + line] += sequence_number - fresh
-        self.arrivals.remember(fresh, sequence_number, line, t_ns)
+            self.sink.on_message(blocks + at, ends[i] - at, first + i)
+            at = ends[i]
+        self.expected = next_
+        if next_ > self.highest:
+            self.highest = next_
+        self.counts[FEED_MESSAGES] += next_ - fresh
+        self.counts[FEED_MESSAGES_A + line] += next_ - fresh
+        self.arrivals.remember(fresh, next_, line, t_ns)
 
     cdef void _duplicates(self, uint64_t first, uint64_t end, int line,
                           uint64_t t_ns) noexcept nogil:
@@ -389,8 +397,10 @@ cdef class FeedHandler:
                 self._duplicates(place.first, min(place.next, self.expected), place.line,
                                  place.t_ns)
             if place.next > self.expected:
-                prefetch_blocks(self.sink, place.blocks, place.count, self.big_endian)
-                self._deliver(place.blocks, place.count, place.first, place.line, place.t_ns)
+                index_blocks(self.sink, place.blocks, place.count, self.big_endian,
+                             self.waiting_ends)
+                self._deliver(place.blocks, self.waiting_ends, place.count, place.first,
+                              place.line, place.t_ns)
                 self.gap_table.fill(place.first, place.next, place.line, t_ns)
             self.stash.pop()
 
@@ -400,6 +410,10 @@ cdef class FeedHandler:
             self.recovery.pump(self.stash.full(), t_ns)
         while self.gap_table.count and self.recovery.hopeless(&self.gap_table.gaps[0], t_ns):
             self._give_up_front(t_ns)
+        self._check_end()
+
+    cdef void _check_end(self) noexcept nogil:
+        """The session is over when every message before its end was delivered or given up."""
         if self.end_known and not self.ended and self.expected >= self.end_sequence:
             self.ended = True
             self.sink.on_end_of_session()
@@ -414,6 +428,7 @@ cdef class FeedHandler:
         self.expected = end
         self.gap_table.give_up(end, t_ns)
         self._drain(t_ns)
+        self._check_end()
 
     def datagram(self, int line, bytes payload not None, uint64_t t_ns):
         """One UDP payload on line 0 (A), 1 (B) or 2 (re-request); the messages delivered."""

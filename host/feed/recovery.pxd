@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """When to ask the re-request server for what, and when to stop asking."""
 
+cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from host.feed.gaps cimport Gap, GapTable
 from host.interfaces cimport RequestSink
@@ -9,6 +10,8 @@ from host.interfaces cimport RequestSink
 cdef enum:
     REQUEST_BYTES = 64         # room for the longest request of either transport
 
+
+@cython.final
 cdef class Recovery:
     cdef RequestSink requests  # None: nobody to ask
     cdef bint can_request

@@ -3,8 +3,8 @@
 """The schedule of re-requests: bounded, rate-limited, retried.
 
 Sources: Nasdaq MoldUDP64 1.00, section Request Packet; IEX Transport 1.26, section Gap Fill Request
-(UDP, sequenced messages). A MoldUDP64 answer is one packet, so what it leaves out is asked for at once;
-an IEX-TP answer may be many segments, so the rest is asked for when they stop coming.
+(UDP, sequenced messages). A MoldUDP64 answer is one packet, so what it leaves out is asked for at
+once; an IEX-TP answer may be many segments, so the rest is asked for when they stop coming.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The waiting room of datagrams that came before the messages in front of them."""
 
+cimport cython
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef enum:
@@ -18,6 +19,8 @@ cdef struct Waiting:
     uint32_t count
     int line
 
+
+@cython.final
 cdef class Stash:
     cdef Waiting *places
     cdef uint8_t *bytes_

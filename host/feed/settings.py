@@ -12,16 +12,17 @@ from nic.wire.moldudp64 import MAXIMUM_COUNT
 class FeedSettings:
     """Limits and times of a feed handler; raises ``ValueError`` for a value out of range.
 
-    Gap recovery: a gap waits ``gap_wait_ns`` for the other line, then is asked for in pieces of at most
-    ``maximum_request_messages``, at most ``maximum_outstanding`` gaps at a time and
-    ``request_rate_per_second`` requests a second. It is given up after ``request_limit`` requests without an
-    answer (each waited for ``request_retry_ns``), or when nothing of it came for ``gap_limit_ns``.
+    Gap recovery: a gap waits ``gap_wait_ns`` for the other line, then is asked for in pieces of at
+    most ``maximum_request_messages``, at most ``maximum_outstanding`` gaps at a time and
+    ``request_rate_per_second`` requests a second. It is given up after ``request_limit`` requests
+    without an answer (each waited for ``request_retry_ns``), or when nothing of it came for
+    ``gap_limit_ns``.
 
-    ``stash_packets`` datagrams of at most ``stash_datagram_bytes`` wait behind gaps. A datagram more
-    than ``maximum_gap_messages`` ahead is ignored (None: there is no limit), unless
+    ``stash_packets`` datagrams of at most ``stash_datagram_bytes`` wait behind gaps. A datagram
+    more than ``maximum_gap_messages`` ahead is ignored (None: there is no limit), unless
     ``far_packets`` in a row continue each other: then the feed really is there. ``stale_ns``
-    without a datagram on any line makes the feed stale. ``lead_messages`` first arrivals are remembered for the
-    lead times, ``gaps_reported`` closed gaps for the report.
+    without a datagram on any line makes the feed stale. ``lead_messages`` first arrivals are
+    remembered for the lead times, ``gaps_reported`` closed gaps for the report.
     """
 
     gap_wait_ns: int = 200_000

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts of values in buckets of constant relative width."""
 
+cimport cython
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef extern from *:
@@ -12,6 +13,7 @@ cdef extern from *:
     uint32_t tickwire_leading_zeros(uint64_t v) noexcept nogil
 
 
+@cython.final
 cdef class Histogram:
     cdef uint64_t *counts
     cdef uint32_t half_magnitude        # log2 of half the sub-buckets

@@ -1,13 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # SPDX-License-Identifier: Apache-2.0
-"""A histogram of 64-bit values with a constant relative error, in the bucket layout of HdrHistogram.
+"""A histogram of 64-bit values with constant relative error, in the layout of HdrHistogram.
 
 Layout (Gil Tene, HdrHistogram, unit magnitude 0): with ``d`` significant digits the sub-buckets are
-the power of two ``S`` at or above ``2 * 10**d``. The first bucket holds the values 0 to ``S - 1`` one by one; each
-further bucket doubles the range and has ``S / 2`` sub-buckets, each twice as wide as in the bucket
-before. A value is therefore known to one part in ``S / 2``, that is to ``d`` digits. Every 64-bit
-value has its place, so nothing can fall outside. Recording is a shift, an addition and no
-allocation.
+the power of two ``S`` at or above ``2 * 10**d``. The first bucket holds the values 0 to ``S - 1``
+one by one; each further bucket doubles the range and has ``S / 2`` sub-buckets, each twice as wide
+as in the bucket before. A value is therefore known to one part in ``S / 2``, that is to ``d``
+digits. Every 64-bit value has its place, so nothing can fall outside. Recording is a shift, an
+addition and no allocation.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
@@ -115,7 +115,7 @@ cdef class Histogram:
         return self.sum / self.count if self.count else 0.0
 
     def summary(self):
-        """``min``, ``p50``, ``p99``, ``p99_9``, ``max``, ``count`` and ``mean``, in the value's unit."""
+        """``min``, ``p50``, ``p99``, ``p99_9``, ``max``, ``count``, ``mean`` of the values."""
         return {
             "min": self.minimum,
             "p50": self.percentile(50),

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long each stage took, from the stamps of a trace."""
 
+cimport cython
 from libc.stdint cimport uint64_t
 from host.metrics.histogram cimport Histogram
 from host.metrics.ids cimport STAGE_CLOCK_COUNT
 from host.model cimport Trace
 
+
+@cython.final
 cdef class StageClock:
     cdef readonly double ns_per_tick
     cdef Histogram decode, book, strategy, risk, send, total

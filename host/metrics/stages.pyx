@@ -63,11 +63,11 @@ cdef class StageClock:
 
     def histograms(self):
         """Interval name to its :class:`~host.metrics.histogram.Histogram`."""
-        return dict(zip(INTERVAL.names, (self.decode, self.book, self.strategy, self.risk,
-                                           self.send, self.total), strict=True))
+        ordered = (self.decode, self.book, self.strategy, self.risk, self.send, self.total)
+        return dict(zip(INTERVAL.names, ordered, strict=True))
 
     def summary(self):
-        """Interval name to ``min``, ``p50``, ``p99``, ``p99_9``, ``max``, ``count``, ``mean`` in ns."""
+        """Interval name to the summary of its histogram, in ns."""
         return {name: histogram.summary() for name, histogram in self.histograms().items()}
 
     def counters(self):
