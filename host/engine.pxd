@@ -51,5 +51,8 @@ cdef class Engine(MessageSink):
                        uint64_t t_ns) noexcept nogil
     cdef void on_datagram(self, int line, const uint8_t *payload, uint32_t length, uint64_t tsc,
                           uint64_t t_ns) noexcept nogil
+    cdef void message_at(self, const uint8_t *message, uint32_t length, uint64_t sequence_number,
+                         uint64_t t_ns) noexcept nogil
     cdef void on_timer(self, uint64_t t_ns) noexcept nogil
+    cdef void on_own_order(self, const OrderEvent *event, uint64_t t_ns) noexcept nogil
     cdef void begin_reports(self, uint64_t t_ns) noexcept nogil

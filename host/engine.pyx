@@ -38,9 +38,7 @@ cdef class EventRouter(OrderEventSink):
         self.engine = engine
 
     cdef void on_order_event(self, const OrderEvent *event, uint64_t t_ns) noexcept nogil:
-        self.engine.counts[ENGINE_ORDER_EVENTS] += 1
-        if self.engine.first is not None:
-            self.engine.first.order_to_owner(event, t_ns)
+        self.engine.on_own_order(event, t_ns)
 
 
 cdef class Engine(MessageSink):
@@ -131,6 +129,12 @@ cdef class Engine(MessageSink):
         self.feed.on_datagram(line, payload, length, t_ns)
         self.trace.line = TRACE_NO_PACKET
 
+    cdef void message_at(self, const uint8_t *message, uint32_t length, uint64_t sequence_number,
+                         uint64_t t_ns) noexcept nogil:
+        """One message that no transport carried, out of a file: it comes in order by itself."""
+        self.t_ns = t_ns
+        self.on_message(message, length, sequence_number)
+
     cdef void on_timer(self, uint64_t t_ns) noexcept nogil:
         """Time goes on: gaps, slices, strategies."""
         self.counts[ENGINE_TIMERS] += 1
@@ -147,6 +151,12 @@ cdef class Engine(MessageSink):
         """What the exchange says comes next: orders that follow from it have no packet."""
         self.t_ns = t_ns
         self.trace.line = TRACE_NO_PACKET
+
+    cdef void on_own_order(self, const OrderEvent *event, uint64_t t_ns) noexcept nogil:
+        """One of our orders changed: its strategy is told."""
+        self.counts[ENGINE_ORDER_EVENTS] += 1
+        if self.first is not None:
+            self.first.order_to_owner(event, t_ns)
 
     # ------------------------------------------------------------------ from the feed handler
 

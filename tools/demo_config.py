@@ -11,7 +11,7 @@ EXAMPLES = Path(__file__).parent / "examples"
 
 
 def replaced(text: str, pattern: str, by: str) -> str:
-    """``text`` with every match of ``pattern`` replaced; raises ``ValueError`` where there is none."""
+    """``text`` with every match of ``pattern`` replaced; ``ValueError`` where there is none."""
     changed, count = re.subn(pattern, by, text, flags=re.MULTILINE)
     if not count:
         raise ValueError(f"an example configuration has no {pattern!r} any more")

@@ -15,9 +15,8 @@ def print_demo(report: Mapping[str, Any]) -> None:
     out = console()
     out.print(f"mode: {report['mode']}, {report['seconds']:g} s of trading")
     exchange = report["exchange"]
-    out.print(
-        f"exchange: {exchange['messages']:,} messages published, {exchange['messages_per_second']:,} a second"
-    )
+    rate = exchange["messages_per_second"]
+    out.print(f"exchange: {exchange['messages']:,} messages published, {rate:,} a second")
     print_appliance(report["appliance"])
     print_verify(report["verify"])
     out.print("all is well" if report["ok"] else "something is wrong: see above", style="bold")

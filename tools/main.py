@@ -70,3 +70,7 @@ def main() -> None:
         sys.stderr.close()  # the reader has gone: nobody is left to tell
         code = 0
     sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()
