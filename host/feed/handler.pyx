@@ -109,6 +109,8 @@ cdef class FeedHandler:
         self._pin(session)
 
     def _pin(self, session):
+        if isinstance(session, str) and not self.big_endian:
+            session = int(session) if session.strip() else b""
         if isinstance(session, int):
             session = session.to_bytes(4, "little")
         elif isinstance(session, str):

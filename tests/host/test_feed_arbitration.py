@@ -308,7 +308,9 @@ def test_session_as_given_is_padded():
     assert handler.session == b"AB        "
     assert handler.counters()["messages"] == 1
     assert feed((0, moldudp64(1, [b"a"])))[1].session == SESSION
-    assert feed(transport="iextp", session=7)[1].session == b"\7\0\0\0"
+    for number in (7, "7", b"\7\0\0\0"):
+        assert feed(transport="iextp", session=number)[1].session == b"\7\0\0\0"
+    assert feed(transport="iextp", session="")[1].session == b""
 
 
 @pytest.mark.parametrize(
@@ -320,6 +322,7 @@ def test_session_as_given_is_padded():
         {"start": "last"},
         {"session": b"elevenbytes"},
         {"transport": "iextp", "session": b"abc"},
+        {"transport": "iextp", "session": "abc"},
         {"gap_limit_ns": 0},
         {"maximum_outstanding": 0},
         {"stash_packets": 0},
