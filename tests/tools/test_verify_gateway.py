@@ -132,9 +132,11 @@ def test_an_honest_gateway_is_believed(tmp_path, seed):
             channel.step(t_ns)
             exchange.turn()
         channel.request_logout(t_ns)
-        for _ in range(200):
+        for _ in range(20_000):  # five bytes at a time, at worst
             channel.step(t_ns)
             exchange.turn()
+            if client.state_name == "stopped":
+                break
         assert client.state_name == "stopped"
     with PcapWriter(tmp_path / "orders.pcap") as writer:
         for i, segment in enumerate(exchange.segments):
