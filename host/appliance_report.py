@@ -27,14 +27,16 @@ def report_of(appliance: Appliance) -> dict[str, Any]:
         "feed": appliance.feed.counters(),
         "gaps": gaps_of(appliance),
         "lead_times_ns": appliance.feed.lead_times(),
-        "book": appliance.book.counters(),
-        "risk": appliance.gate.counters(),
-        "execution": appliance.execution.counters(),
-        "orders": appliance.oms.counters(),
+        "book": appliance.engine.book.counters(),
+        "risk": appliance.trading.gate.counters(),
+        "execution": appliance.trading.execution.counters(),
+        "orders": appliance.trading.oms.counters(),
         "open_orders": appliance.open_orders_at_end,
         "venues": [
             {"name": venue.name, **channel.counters()}
-            for venue, channel in zip(appliance.config.venues, appliance.channels, strict=True)
+            for venue, channel in zip(
+                appliance.config.venues, appliance.trading.channels, strict=True
+            )
         ],
         "strategies": [
             {"name": config.name, **strategy.orders.counters(), **strategy.report()}
@@ -50,12 +52,14 @@ def report_of(appliance: Appliance) -> dict[str, Any]:
 
 def gaps_of(appliance: Appliance) -> dict[str, int]:
     """How many gaps there were, and how many were closed by what."""
-    return dict(appliance.feed.gaps()["closed"])
+    found = appliance.feed.gaps()
+    del found["list"]
+    return dict(found)
 
 
 def positions_of(appliance: Appliance) -> dict[str, dict[str, int]]:
     """Position and profit per symbol that was ever traded."""
     names = {}
-    for index, position in appliance.oms.positions().items():
-        names[appliance.book.symbol_name(index)] = position
+    for index, position in appliance.trading.oms.positions().items():
+        names[appliance.engine.book.symbol_name(index)] = position
     return dict(sorted(names.items()))

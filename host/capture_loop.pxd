@@ -26,5 +26,6 @@ cdef class CaptureLoop:
     cdef bint stamps                        # whether the time of each packet's turn is stamped
 
     cdef void advance(self, uint64_t t_ns) noexcept nogil
+    cdef void tick(self, uint64_t t_ns) noexcept nogil
     cdef void settle(self, uint64_t t_ns) noexcept nogil
     cdef uint64_t take(self, Port port, uint64_t limit) noexcept nogil

@@ -11,6 +11,11 @@ from nic.clock cimport rdtsc
 from nic.port cimport LAYER_FRAME
 from nic.wire.itch50_codec cimport ITCH50_SYSTEM_EVENT_LENGTH, itch50_system_event_timestamp
 
+cdef enum:
+    SILENCE_STEP_NS = 500_000_000
+
+cdef uint64_t LONGEST_SILENCE_NS = 86_400_000_000_000  # a day; more is a jump, not a silence
+
 
 cdef class Counterparty:
     """What answers the orders of a replay; the plain class never does."""
@@ -38,14 +43,23 @@ cdef class CaptureLoop:
         self.stamps = stamps
 
     cdef void advance(self, uint64_t t_ns) noexcept nogil:
-        """Let time go on; one timer call covers any silence."""
-        if t_ns > self.last_ns:
-            self.last_ns = t_ns
-        if self.last_ns >= self.next_timer_ns:
-            self.next_timer_ns = self.last_ns + self.timer_interval_ns
-            self.engine.on_timer(self.last_ns)
-            if self.channel is not None:
-                self.channel.on_timer(self.last_ns)
+        """Let time go on: through a silence in steps short enough for every timer."""
+        if self.last_ns == 0 or t_ns - self.last_ns > LONGEST_SILENCE_NS:
+            self.last_ns = max(t_ns, self.last_ns)
+        while self.last_ns + SILENCE_STEP_NS < t_ns:
+            self.tick(self.last_ns + SILENCE_STEP_NS)
+            self.settle(self.last_ns)
+        if t_ns > self.last_ns and t_ns >= self.next_timer_ns:
+            self.tick(t_ns)
+        self.last_ns = max(t_ns, self.last_ns)
+
+    cdef void tick(self, uint64_t t_ns) noexcept nogil:
+        """Every timer, at ``t_ns``."""
+        self.last_ns = t_ns
+        self.next_timer_ns = t_ns + self.timer_interval_ns
+        self.engine.on_timer(t_ns)
+        if self.channel is not None:
+            self.channel.on_timer(t_ns)
 
     cdef void settle(self, uint64_t t_ns) noexcept nogil:
         """Let the counterparty answer, and take its answers."""

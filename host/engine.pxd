@@ -26,6 +26,7 @@ cdef class BookObserver:
     cdef void on_bbo(self, Book book, uint32_t symbol_index) noexcept nogil
     cdef void on_change(self, Book book, uint32_t symbol_index, uint32_t changes,
                         uint64_t t_ns) noexcept nogil
+    cdef void on_reset(self, Book book, uint64_t t_ns) noexcept nogil
 
 cdef class EventRouter(OrderEventSink):
     cdef Engine engine

@@ -30,6 +30,9 @@ cdef class BookObserver:
                         uint64_t t_ns) noexcept nogil:
         """Anything changed (CHANGED_* bits), before the strategies are told."""
 
+    cdef void on_reset(self, Book book, uint64_t t_ns) noexcept nogil:
+        """The sequence began anew: every book is empty."""
+
 
 cdef class EventRouter(OrderEventSink):
     """Takes the order management's events to the strategy that owns the order."""
@@ -201,6 +204,8 @@ cdef class Engine(MessageSink):
     cdef void on_restart(self, int reason) noexcept nogil:
         self.counts[ENGINE_RESTARTS] += 1
         self.book.reset()
+        if self.observer is not None:
+            self.observer.on_reset(self.book, self.t_ns)
         if self.first is not None:
             self.first.forget_all()
 

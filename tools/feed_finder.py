@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds out what feed a capture holds: its transport, its session and the addresses of its lines."""
+"""Finds out what feed a capture holds: its transport and the addresses of its lines."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nic.binary_file import BinaryFile
 from nic.frame import parse_udp
 from nic.pcap import PcapPort
 from nic.wire.iextp import IEXTP, MESSAGE_PROTOCOL_DEEP10, VERSION
+from nic.wire.itch50 import ITCH50
 from nic.wire.moldudp64 import END_OF_SESSION_COUNT, MOLDUDP64
-from nic.wire.reference import WireError, decode_as
+from nic.wire.reference import WireError, decode_as, decode_field
 
 LOOK_AT_PACKETS = 4096
 
@@ -21,10 +23,11 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class FoundFeed:
-    """A feed: ``moldudp64`` or ``iextp``, and its lines, the first one seen is A."""
+    """A feed: ``moldudp64`` or ``iextp``, its lines (the first one seen is A), its first moment."""
 
     transport: str
     lines: tuple[Address, ...]
+    first_ns: int = 0
 
 
 def _blocks_fill(payload: bytes, start: int, count: int, order: str) -> bool:
@@ -61,7 +64,7 @@ def transport_of(payload: bytes) -> tuple[str, bytes] | None:
     return None
 
 
-def find_in(frames: Iterable[tuple[bytes, int]]) -> FoundFeed | None:
+def find_in(frames: Sequence[tuple[bytes, int]]) -> FoundFeed | None:
     """The feed that most of the frames belong to; its one or two busiest lines in order seen."""
     seen: Counter[tuple[str, bytes, Address]] = Counter()
     for frame, _ in frames:
@@ -76,7 +79,7 @@ def find_in(frames: Iterable[tuple[bytes, int]]) -> FoundFeed | None:
     transport, session, _ = seen.most_common(1)[0][0]
     lines = [a for (t, s, a) in seen if t == transport and s == session]
     busiest = sorted(lines, key=lambda a: -seen[(transport, session, a)])[:2]
-    return FoundFeed(transport, tuple(a for a in lines if a in busiest))
+    return FoundFeed(transport, tuple(a for a in lines if a in busiest), frames[0][1])
 
 
 def find_feed(path: Path) -> FoundFeed:
@@ -89,3 +92,12 @@ def find_feed(path: Path) -> FoundFeed:
     if found is None:
         raise ValueError(f"{path}: no MoldUDP64 and no IEX-TP DEEP datagram in its first packets")
     return found
+
+
+def find_session(path: Path) -> FoundFeed:
+    """What a BinaryFILE holds: no transport, no lines; the first moment is its first message's."""
+    with BinaryFile(path) as file:
+        for message in file:
+            field = ITCH50["system_event"]["timestamp"]
+            return FoundFeed("moldudp64", (), int(decode_field(field, message, ITCH50.byte_order)))
+    raise ValueError(f"{path}: the file holds no message")

@@ -11,36 +11,29 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from host.book.book import Book
 from host.book.order_book import OrderBook
 from host.book.price_level_book import PriceLevelBook
+
 from host.capture_loop import CaptureLoop
 from host.engine import BookObserver, Engine
+from host.feed.enumerations import ERRORS as FEED_ERRORS
 from host.feed.handler import FeedHandler
 from nic.binary_file import BinaryFile
 from nic.capture import capture_kind
 from nic.frame import address_number
 from nic.pcap import PcapPort
-from tools.feed_finder import FoundFeed, find_feed
+from tools.feed_finder import find_feed, find_session
 from tools.report import nonzero
+
+if TYPE_CHECKING:
+    from tools.replay_trading import ReplayTrading
 
 STEP = 4096
 """Packets or messages between two looks at the progress."""
 
-FEED_ERRORS = (
-    "too_short",
-    "wrong_version",
-    "wrong_protocol",
-    "payload_length_mismatch",
-    "count_beyond_datagram",
-    "block_beyond_datagram",
-    "trailing_bytes",
-    "sequence_out_of_range",
-    "foreign_session",
-    "foreign_channel",
-)
 BOOK_ERRORS = ("unknown_type", "wrong_length")
 
 
@@ -57,19 +50,23 @@ class ReplayOptions:
 
 
 class Replay:
-    """One replay: made, run to the end, reported. Raises ``ValueError`` or ``OSError`` in one line."""
+    """One replay: made, run to the end, reported.
+
+    Raises ``ValueError`` or ``OSError`` in one line.
+    """
 
     def __init__(self, options: ReplayOptions) -> None:
         self.options = options
         self.kind = capture_kind(options.path)
         self.found = (
-            FoundFeed("moldudp64", ()) if self.kind == "binary_file" else find_feed(options.path)
+            find_session(options.path) if self.kind == "binary_file" else find_feed(options.path)
         )
         self.book = self._make_book()
         self.engine = Engine(self.book)
         self.feed = FeedHandler(
             self.engine, transport=self.found.transport, restart="detect", start="first"
         )
+        self.trading: ReplayTrading | None = None
         self.packets = 0
         self.capture_errors: dict[str, int] = {}
 
@@ -82,8 +79,7 @@ class Replay:
         """Take the whole file; ``on_progress`` gets the number of packets or messages so far."""
         with contextlib.ExitStack() as stack:
             observer = stack.enter_context(bbo_file(self.options.bbo))
-            market = self._make_market()
-            loop = self._connect(observer, market)
+            loop = self._connect(observer)
             if self.kind == "binary_file":
                 with BinaryFile(self.options.path) as file:
                     self._take(loop, lambda step: loop.run_messages(file, step), on_progress)
@@ -97,22 +93,16 @@ class Replay:
             if self.trading is not None:
                 self.trading.finish(loop.last_ns)
 
-    def _make_market(self) -> Any:
-        self.trading = None
-        if self.options.strategy != "none":
-            from tools.replay_trading import ReplayTrading
-
-            self.trading = ReplayTrading(self.engine, self.options)
-        return self.trading
-
-    def _connect(self, observer: BookObserver | None, trading: Any) -> CaptureLoop:
+    def _connect(self, observer: BookObserver | None) -> CaptureLoop:
         for line, (address, port) in enumerate(self.found.lines):
             self.engine.set_line(line, address_number(address), port)
-        if trading is None:
+        if self.options.strategy == "none":
             self.engine.connect(self.feed, observer=observer)
             return CaptureLoop(self.engine)
-        loop: CaptureLoop = trading.connect(self.feed, observer)
-        return loop
+        from tools.replay_trading import ReplayTrading
+
+        self.trading = ReplayTrading(self.engine, self.options.strategy)
+        return self.trading.connect(self.feed, observer, self.found.first_ns)
 
     def _take(
         self, loop: CaptureLoop, take: Callable[[int], int], on_progress: Callable[[int], None]

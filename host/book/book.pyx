@@ -161,6 +161,10 @@ cdef class Book:
         return [symbol_text(self.tops[index].symbol) for index in range(self.symbol_count)
                 if self.tops[index].symbol]
 
+    def symbol_name(self, uint32_t index) -> str:
+        """Name of the symbol of an index, without its padding; empty where there is none."""
+        return symbol_text(self.tops[index].symbol) if index < self.symbol_capacity else ""
+
     def index(self, str symbol not None) -> int:
         """Index of a symbol; raises KeyError."""
         return self.index_of(symbol)

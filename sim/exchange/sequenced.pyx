@@ -75,6 +75,7 @@ cdef class SequencedStore:
 
     def packets(self, uint64_t first, uint64_t last):
         """Packets of the sequence numbers first..last (inclusive), as one piece of bytes."""
+        cdef uint64_t begin
         if first < 1 or last > self.bytes_.count or first > last:
             return b""
         begin = self.bytes_.starts[first - 1]

@@ -46,8 +46,8 @@ def command(
 ) -> None:
     """Run the feed handler, the book and a strategy on a capture, and say what was in it.
 
-    FILE is pcap, pcapng or BinaryFILE ITCH, gzipped or not. Orders of the strategy meet the simulated
-    exchange's matching rules on the replayed book. Two runs print the same, byte for byte.
+    FILE is pcap, pcapng or BinaryFILE ITCH, gzipped or not. Orders of the strategy meet the
+    simulated exchange's matching rules on the replayed book. Two runs print the same.
 
     Example: tickwire replay day.pcap.gz --bbo bbo.csv --json
     """
