@@ -27,12 +27,12 @@ GATEWAY = enumeration(
     unknown_packet_type="packets of an unknown type, ignored",
     bad_packet_length="packets whose length does not fit their type: framing is lost",
     packet_too_long="packets longer than any we expect: framing is lost",
-    bad_login_number="logins accepted with a sequence number that is no number",
+    bad_login_number="logins accepted with a number that is none",
     unexpected_packet="packets that may not come in this state",
     packets_sent="packets handed to the stream or its buffer",
     client_heartbeats="heartbeats sent",
     partial_sends="packets the stream did not take whole at once",
-    unsent_packets="packets that did not leave, or not whole, before the connection ended",
+    unsent_packets="packets that did not leave whole before the end",
     orders_entered="enter order messages sent",
     orders_replaced="replace requests sent",
     orders_cancelled="cancel requests sent",
@@ -46,8 +46,8 @@ GATEWAY = enumeration(
     refused_closed="orders refused by a connection that was just gone",
     unrecorded_messages="sequenced messages the journal had no room for",
     unrecorded_states="session states the journal had no room for",
-    message_bad_length="OUCH messages whose length does not fit their type, not decoded",
-    message_unknown_type="OUCH messages of an unknown type, not decoded",
+    message_bad_length="OUCH messages whose length does not fit their type",
+    message_unknown_type="OUCH messages of an unknown type",
 )
 
 MESSAGE = enumeration("message", **{m.name: m.title for m in OUCH50.of("outbound")})

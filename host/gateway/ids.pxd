@@ -24,12 +24,12 @@ cdef enum:
     GATEWAY_UNKNOWN_PACKET_TYPE = 18  # packets of an unknown type, ignored
     GATEWAY_BAD_PACKET_LENGTH = 19  # packets whose length does not fit their type: framing is lost
     GATEWAY_PACKET_TOO_LONG = 20  # packets longer than any we expect: framing is lost
-    GATEWAY_BAD_LOGIN_NUMBER = 21  # logins accepted with a sequence number that is no number
+    GATEWAY_BAD_LOGIN_NUMBER = 21  # logins accepted with a number that is none
     GATEWAY_UNEXPECTED_PACKET = 22  # packets that may not come in this state
     GATEWAY_PACKETS_SENT = 23  # packets handed to the stream or its buffer
     GATEWAY_CLIENT_HEARTBEATS = 24  # heartbeats sent
     GATEWAY_PARTIAL_SENDS = 25  # packets the stream did not take whole at once
-    GATEWAY_UNSENT_PACKETS = 26  # packets that did not leave, or not whole, before the connection ended
+    GATEWAY_UNSENT_PACKETS = 26  # packets that did not leave whole before the end
     GATEWAY_ORDERS_ENTERED = 27  # enter order messages sent
     GATEWAY_ORDERS_REPLACED = 28  # replace requests sent
     GATEWAY_ORDERS_CANCELLED = 29  # cancel requests sent
@@ -43,8 +43,8 @@ cdef enum:
     GATEWAY_REFUSED_CLOSED = 37  # orders refused by a connection that was just gone
     GATEWAY_UNRECORDED_MESSAGES = 38  # sequenced messages the journal had no room for
     GATEWAY_UNRECORDED_STATES = 39  # session states the journal had no room for
-    GATEWAY_MESSAGE_BAD_LENGTH = 40  # OUCH messages whose length does not fit their type, not decoded
-    GATEWAY_MESSAGE_UNKNOWN_TYPE = 41  # OUCH messages of an unknown type, not decoded
+    GATEWAY_MESSAGE_BAD_LENGTH = 40  # OUCH messages whose length does not fit their type
+    GATEWAY_MESSAGE_UNKNOWN_TYPE = 41  # OUCH messages of an unknown type
     GATEWAY_COUNT = 42
 
 cdef enum:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A byte stream in memory: two ends, each with the bytes that wait for the other.
 
-For sessions inside one process (simulation, replay): as deterministic as the calls. Segmentation and a
-small send window can be set, because a stream owes nobody that packets arrive whole.
+For sessions inside one process (simulation, replay): as deterministic as the calls. Segmentation
+and a small send window can be set, because a stream owes nobody that packets arrive whole.
 """
 
 from libc.stdint cimport uint8_t, uint32_t

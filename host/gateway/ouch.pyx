@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """OUCH 5.0 order entry over a SoupBinTCP session: check the seal, encode, record, send.
 
-Each kind of message has a template that holds the journal's record and, behind its fields, the packet
-as it goes out; what is the same for every order is written once. So the record and the wire can't
-differ: they are the same bytes. Source: Nasdaq OUCH 5.0, revision 1.04, chapter 2.
+Each kind of message has a template that holds the journal's record and, behind its fields, the
+packet as it goes out; what is the same for every order is written once. So the record and the
+wire can't differ: they are the same bytes. Source: Nasdaq OUCH 5.0, revision 1.04, chapter 2.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -16,7 +16,7 @@ from host.interfaces cimport SESSION_UP, OrderChannel, Recorder, ReportSink
 from host.journal.ids cimport JOURNAL_ORDER_SENT
 from host.journal.journal_codec cimport *
 from host.model cimport (ACTION_CANCEL, ACTION_NEW, ACTION_REPLACE, STAGE_SENT, OrderRequest,
-                         PassedOrder, Trace)
+                         PassedOrder)
 from host.risk.seal cimport SealChecker
 from nic.clock cimport rdtsc
 from nic.wire.ouch50_codec cimport *
@@ -80,10 +80,10 @@ cdef inline void begin_template(uint8_t *record, uint16_t venue, uint8_t action)
 cdef class OuchChannel(OrderChannel):
     """Orders of one venue onto the wire, and its answers to ``sink``.
 
-    ``seal`` is the checker with the key of the risk gate. ``firm`` is added as an option tag where it is
-    given; ``display``, ``capacity`` and ``cross_type`` are the letters of OUCH 5.0. Orders leave
-    ``journal_reserve_bytes`` of the journal free for what the exchange answers. Raises ``ValueError`` for
-    letters that can't be.
+    ``seal`` is the checker with the key of the risk gate. ``firm`` is added as an option tag
+    where it is given; ``display``, ``capacity`` and ``cross_type`` are the letters of OUCH 5.0.
+    Orders leave ``journal_reserve_bytes`` of the journal free for what the exchange answers.
+    Raises ``ValueError`` for letters that can't be.
     """
 
     def __init__(self, client: SoupBinTCPClient, seal: SealChecker, recorder: Recorder,
@@ -192,8 +192,8 @@ cdef class OuchChannel(OrderChannel):
                   uint64_t t_ns) noexcept nogil:
         """Encode, record, transmit. 0 when sent, -REFUSED_* when nothing left.
 
-        ``user_ref_num`` is the new number of an enter or replace; a cancel carries the number of the order
-        it cancels, which stands in the request.
+        ``user_ref_num`` is the new number of an enter or replace; a cancel carries the number of
+        the order it cancels, which stands in the request.
         """
         cdef const OrderRequest *request = &passed.request
         cdef uint8_t *record
@@ -221,7 +221,8 @@ cdef class OuchChannel(OrderChannel):
             user_ref_num = request.user_ref_num
         length += SOUPBINTCP_UNSEQUENCED_DATA_LENGTH
         soupbintcp_unsequenced_data_put_packet_length(
-            record + PACKET_AT, <uint16_t> (length - SOUPBINTCP_UNSEQUENCED_DATA_PACKET_TYPE_OFFSET))
+            record + PACKET_AT,
+            <uint16_t> (length - SOUPBINTCP_UNSEQUENCED_DATA_PACKET_TYPE_OFFSET))
         journal_order_sent_put_pass_number(record, passed.pass_number)
         journal_order_sent_put_user_ref_num(record, user_ref_num)
         journal_order_sent_put_strategy_id(record, request.strategy_id)
@@ -282,8 +283,8 @@ cdef class OuchChannel(OrderChannel):
     def send_passed(self, passed: bytes, uint32_t user_ref_num, symbol: str, uint64_t t_ns) -> int:
         """Send an order the gate sealed, given as the bytes of the struct ``PassedOrder``.
 
-        0 when sent, else minus a number of the table ``REFUSED``. Raises ``ValueError`` for bytes of another
-        size or a symbol that is not 1 to 8 ASCII characters.
+        0 when sent, else minus a number of the table ``REFUSED``. Raises ``ValueError`` for bytes
+        of another size or a symbol that is not 1 to 8 ASCII characters.
         """
         cdef PassedOrder order
         cdef uint64_t letters

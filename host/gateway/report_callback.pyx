@@ -1,6 +1,6 @@
 # cython: language_level=3
 # SPDX-License-Identifier: Apache-2.0
-"""Reports for Python: a sink that calls a function, for tools and simulations, not for the hot path."""
+"""Reports for Python: a sink that calls a function, for tools, not for the hot path."""
 
 from libc.stdint cimport uint16_t, uint64_t
 from host.interfaces cimport ReportSink
@@ -29,8 +29,8 @@ REPORT_NAMES = {
 cdef class ReportCallback(ReportSink):
     """Calls ``on_report(dict, t_ns)`` and ``on_session(venue, state, t_ns)``.
 
-    The dict has the fields of ``Report`` of ``host/model.pxd``, ``kind`` as its name. What a function raises
-    is printed as unraisable: the gateway goes on.
+    The dict has the fields of ``Report`` of ``host/model.pxd``, ``kind`` as its name. What a
+    function raises is printed as unraisable: the gateway goes on.
     """
 
     cdef object report_function

@@ -3,13 +3,13 @@
 """What the exchange says: sequenced OUCH 5.0 messages, recorded and decoded to reports.
 
 After a login the missed messages come first, and nothing marks their end. So an account query is
-sent with each login: its answer is sequenced behind everything that happened before, and with it the
-session is up. Queries of earlier connections may have left answers among the missed messages; as
-many more queries are sent, so that one answer too many can't be taken for the end.
-Source: Nasdaq OUCH 5.0, revision 1.04, chapters 3 and 4.
+sent with each login: its answer is sequenced behind everything that happened before, and with it
+the session is up. Queries of earlier connections may have left answers among the missed messages;
+as many more queries are sent, so that one answer too many can't be taken for the end. Source:
+Nasdaq OUCH 5.0, revision 1.04, chapters 3 and 4.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from host.gateway.ids cimport *
@@ -170,7 +170,8 @@ cdef inline int message_index(uint8_t code) noexcept nogil:
 cdef class OuchReports(PacketSink):
     """Records and decodes the sequenced messages of one session for ``sink``.
 
-    ``query_timeout_ns`` is how long an account query may stay without an answer before it is repeated.
+    ``query_timeout_ns`` is how long an account query may stay without an answer before it is
+    repeated.
     """
 
     def __init__(self, client: SoupBinTCPClient, recorder: Recorder, sink: ReportSink, *,

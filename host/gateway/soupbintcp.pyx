@@ -3,8 +3,9 @@
 """SoupBinTCP 3.00 client session: a state machine over a byte stream, without a clock.
 
 Time comes in with every call. Nothing here connects or closes by itself: when
-:meth:`SoupBinTCPClient.needs_driver` says so, the driver calls :meth:`SoupBinTCPClient.drive`, which is
-the one place where Python objects and sockets are made. Source: Nasdaq SoupBinTCP 3.00, chapters 1 and 2.
+:meth:`SoupBinTCPClient.needs_driver` says so, the driver calls :meth:`SoupBinTCPClient.drive`,
+which is the one place where Python objects and sockets are made. Source: Nasdaq SoupBinTCP 3.00,
+chapters 1 and 2.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -13,7 +14,7 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 from host.gateway.ids cimport *
 from nic.stream cimport STREAM_CLOSED, STREAM_CONNECTING, Stream
 from nic.wire.byteorder cimport load_be16
-from nic.wire.check cimport CHECK_LENGTH, CHECK_OK, CHECK_UNKNOWN_TYPE
+from nic.wire.check cimport CHECK_LENGTH, CHECK_UNKNOWN_TYPE
 from nic.wire.soupbintcp_codec cimport *
 
 from host.gateway.enumerations import CLIENT, DOWN, GATEWAY
@@ -81,12 +82,13 @@ cdef class PacketSink:
 cdef class SoupBinTCPClient:
     """One session: login and resume, heartbeats, timeouts, reconnection, logout.
 
-    ``connect()`` makes a new :class:`nic.stream.Stream`; it may raise ``OSError`` or ``PortError``, which
-    counts as a failed attempt. ``session`` and ``next_sequence_number`` are what to ask for at the first
-    login: blank and 1 join the current session from its first message. Times are in ns: a heartbeat is sent
-    when nothing was sent for ``heartbeat_interval_ns``, a server silent for ``server_timeout_ns`` is
-    dropped, attempts are ``first_backoff_ns`` apart and twice that each time up to ``maximum_backoff_ns``.
-    Raises ``ValueError`` for a text that is too long or not ASCII and for limits that can't be.
+    ``connect()`` makes a new :class:`nic.stream.Stream`; it may raise ``OSError`` or
+    ``PortError``, which counts as a failed attempt. ``session`` and ``next_sequence_number`` are
+    what to ask for at the first login: blank and 1 join the current session from its first
+    message. Times are in ns: a heartbeat is sent when nothing was sent for
+    ``heartbeat_interval_ns``, a server silent for ``server_timeout_ns`` is dropped, attempts are
+    ``first_backoff_ns`` apart and twice that each time up to ``maximum_backoff_ns``. Raises
+    ``ValueError`` for a text that is too long or not ASCII and for limits that can't be.
     """
 
     def __init__(self, connect, username: str, password: str, *, session: str = "",
@@ -244,7 +246,7 @@ cdef class SoupBinTCPClient:
             self.enter(CLIENT_STOPPED, t_ns)
 
     cdef void send_login(self, uint64_t t_ns) noexcept nogil:
-        """Ask for the session we know at the next message, or for the current one from its first."""
+        """Ask for the session we know at its next message, or for the current one."""
         cdef uint8_t packet[SOUPBINTCP_LOGIN_REQUEST_LENGTH]
         cdef uint8_t digits[DIGITS]
         cdef uint8_t blank[SESSION_BYTES]
@@ -491,7 +493,7 @@ cdef class SoupBinTCPClient:
         self.logout(t_ns)
 
     def restart(self, uint64_t t_ns) -> None:
-        """Connect again after ``refused``, ``ended`` or ``stopped``; raises ``RuntimeError`` elsewhere."""
+        """Connect again after ``refused``, ``ended`` or ``stopped``, else ``RuntimeError``."""
         if self.state not in (CLIENT_REFUSED, CLIENT_ENDED, CLIENT_STOPPED):
             raise RuntimeError(f"a session that is {self.state_name} is not restarted")
         self.connect_at_ns = t_ns

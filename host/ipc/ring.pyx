@@ -22,8 +22,8 @@ from host.ipc.ring_codec cimport (
     RING_CONTROL_FULL_OFFSET, RING_CONTROL_HEAD_OFFSET, RING_CONTROL_LENGTH,
     RING_CONTROL_SEQUENCE_OFFSET, RING_CONTROL_TAIL_OFFSET, RING_CONTROL_TOO_LONG_OFFSET,
     RING_RECORD_CRC32C_OFFSET, RING_RECORD_LENGTH, RING_WRAP, RingRecord, ring_control_capacity,
-    ring_control_data_offset, ring_control_put_capacity, ring_control_put_data_offset,
-    ring_control_put_magic, ring_record_crc32c, ring_record_encode, ring_record_flags,
+    ring_control_put_capacity, ring_control_put_data_offset,
+    ring_control_put_magic, ring_record_crc32c, ring_record_encode,
     ring_record_kind, ring_record_length, ring_record_put_crc32c, ring_record_put_length,
     ring_record_sequence, ring_record_t_ns)
 from nic.wire.byteorder cimport load_le64
@@ -38,8 +38,9 @@ cdef class Ring:
     """A ring in anonymous memory, or in a new file at ``path`` (usually below ``/dev/shm``).
 
     ``capacity_bytes`` is rounded up to a power of two, at least a page. A record's body may take
-    up to half of it. Raises ``FileExistsError`` where there is a file at ``path``, ``OSError`` where the
-    file system has no room (the memory is claimed now, so that a write can't fail later).
+    up to half of it. Raises ``FileExistsError`` where there is a file at ``path``, ``OSError``
+    where the file system has no room (the memory is claimed now, so that a write can't fail
+    later).
     """
 
     def __init__(self, capacity_bytes: int, path: str | os.PathLike | None = None) -> None:
@@ -240,7 +241,7 @@ cdef class Ring:
         return 0 if self.base == NULL else load_acquire(self.tail) - load_acquire(self.head)
 
     def counters(self) -> dict[str, int]:
-        """Records pushed (``records``), refused for want of room (``full``) or size (``too_long``)."""
+        """Records pushed, and refused for want of room (``full``) or for size (``too_long``)."""
         if self.base == NULL:
             return {"records": 0, "full": 0, "too_long": 0}
         return {"records": self.last_sequence[0], "full": self.full[0],

@@ -5,9 +5,9 @@
 cdef enum:
     JOURNAL_CONFIGURATION = 1  # the configuration of the run, JSON text
     JOURNAL_SESSION = 2  # an order-entry session changed its state
-    JOURNAL_ORDER_SENT = 3  # an order passed the gate and is about to leave, with the bytes of its packet
+    JOURNAL_ORDER_SENT = 3  # an order passed the gate and is about to leave, with its packet
     JOURNAL_ORDER_UNSENT = 4  # a recorded packet that did not leave, or not whole
-    JOURNAL_QUERY_SENT = 5  # a packet without an order that is about to leave, such as an account query
+    JOURNAL_QUERY_SENT = 5  # a packet without an order, such as an account query, is about to leave
     JOURNAL_INBOUND = 6  # a sequenced message of the exchange, byte for byte
     JOURNAL_RISK_REJECT = 7  # the gate refused an order
     JOURNAL_COMMAND = 8  # somebody commanded the appliance, JSON text

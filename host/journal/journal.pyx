@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The producer's side of the journal: records go into shared memory before anything leaves.
 
-Another thread (:mod:`host.journal.writer`) brings them to the file. A record is never lost in silence:
-when the ring is full it is refused and counted, and an order that can't be recorded is not sent.
+Another thread (:mod:`host.journal.writer`) brings them to the file. A record is never lost in
+silence: when the ring is full it is refused and counted, and an order that can't be recorded is
+not sent.
 """
 
 import json
@@ -49,14 +50,15 @@ cdef class Journal(Recorder):
     def write(self, kind: str, uint64_t t_ns, payload: bytes = b"", **fields: int | bytes) -> bool:
         """Write a record from Python: the kind's name, its fields and payload.
 
-        Whether it was written. Raises ``KeyError`` for an unknown kind, ``WireError`` for bad fields.
+        Whether it was written. Raises ``KeyError`` for an unknown kind, ``WireError`` for bad
+        fields.
         """
         cdef uint16_t number = JOURNAL.value(kind)
         body = encode_body(kind, payload, fields)
         return self.record(number, t_ns, <const char *> body, <uint32_t> len(body))
 
     def write_json(self, kind: str, uint64_t t_ns, value: object) -> bool:
-        """Write a record whose body is JSON text: ``configuration``, ``command`` or ``counters``."""
+        """Write a record whose body is JSON: ``configuration``, ``command`` or ``counters``."""
         text = json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
         return self.write(kind, t_ns, text, text_length=len(text))
 

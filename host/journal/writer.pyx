@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The thread that brings the ring to the file: append, force to the disk, never in the hot path.
 
-The loop runs without the GIL. Whole records go to ``write(2)`` straight from the ring's memory and are
-given back to the producer only when the kernel has them, so that after a kill every record is in the
-file or still in the ring. A disk that fails or is full stops the draining; the ring fills, the
-journal refuses, and no order leaves any more.
+The loop runs without the GIL. Whole records go to ``write(2)`` straight from the ring's memory
+and are given back to the producer only when the kernel has them, so that after a kill every
+record is in the file or still in the ring. A disk that fails or is full stops the draining; the
+ring fills, the journal refuses, and no order leaves any more.
 """
 
 import os
@@ -43,10 +43,10 @@ cdef inline uint64_t monotonic_ns() noexcept nogil:
 cdef class JournalWriter:
     """Drains ``ring`` to a new file at ``path``.
 
-    ``description`` (40 bytes) and ``created_ns`` (since 1970; now when left out) go into the header, with
-    the path of the ring for :func:`host.journal.salvage.salvage`. The file is forced to the disk every
-    ``sync_interval_ns``; the thread sleeps ``idle_ns`` when the ring is empty. Raises
-    ``FileExistsError``: a journal is never overwritten.
+    ``description`` (40 bytes) and ``created_ns`` (since 1970; now when left out) go into the
+    header, with the path of the ring for :func:`host.journal.salvage.salvage`. The file is forced
+    to the disk every ``sync_interval_ns``; the thread sleeps ``idle_ns`` when the ring is empty.
+    Raises ``FileExistsError``: a journal is never overwritten.
     """
 
     def __init__(self, ring: Ring, path: str | os.PathLike, *, description: str = "",
@@ -89,8 +89,8 @@ cdef class JournalWriter:
     def stop(self) -> None:
         """Write what is left, force it to the disk, end the thread and close the file.
 
-        The producer must have stopped. Raises ``OSError`` when the disk did not take everything; what is
-        missing is then still in the ring.
+        The producer must have stopped. Raises ``OSError`` when the disk did not take everything;
+        what is missing is then still in the ring.
         """
         if self.descriptor < 0:
             return

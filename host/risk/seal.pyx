@@ -3,10 +3,10 @@
 """A keyed 64-bit mix over a passed order: only what the gate passed can be encoded.
 
 The gate holds a :class:`Seal` and fills ``PassedOrder.seal``; the order-entry encoder holds a
-:class:`SealChecker` with the same key and refuses an order whose seal does not fit. The key is drawn
-per process by whoever builds the engine and never enters a decision or a byte on the wire. The seal
-stops an order that went around the gate or was changed behind it; it is no defence against code
-in the same process that means harm.
+:class:`SealChecker` with the same key and refuses an order whose seal does not fit. The key is
+drawn per process by whoever builds the engine and never enters a decision or a byte on the wire.
+The seal stops an order that went around the gate or was changed behind it; it is no defence
+against code in the same process that means harm.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
