@@ -12,6 +12,7 @@ import importlib
 import sys
 from pathlib import Path
 
+from host.risk import page as risk_page
 from nic.enumeration import ids_text
 from nic.wire import generate as wire
 from nic.wire import page
@@ -35,6 +36,7 @@ def outputs() -> dict[Path, str]:
             tables = importlib.import_module(module).ENUMERATIONS
             found[path.parent / "ids.pxd"] = ids_text(module, tables)
     found[ROOT / "docs" / "wire-formats.md"] = page.page_text()
+    found[ROOT / "docs" / "risk.md"] = risk_page.page_text()
     return found
 
 

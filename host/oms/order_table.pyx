@@ -220,7 +220,7 @@ cdef class OrderTable:
 
     def illegal_transitions(self):
         """The latest illegal transitions, oldest first: number, state and event by name, time."""
-        first = max(self.illegal_count - ILLEGAL_KEPT, 0)
+        first = self.illegal_count - ILLEGAL_KEPT if self.illegal_count > ILLEGAL_KEPT else 0
         return [
             {
                 "user_ref_num": kept["user_ref_num"],

@@ -44,7 +44,7 @@ cdef class PaperChannel(OrderChannel):
 
         ``user_ref_num`` is the number sent, ``names`` the order that a replace or cancel names.
         """
-        first = max(self.count - self.capacity, 0)
+        first = self.count - self.capacity if self.count > self.capacity else 0
         found = []
         for i in range(first, self.count):
             order = self.orders[i % self.capacity]

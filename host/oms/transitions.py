@@ -81,9 +81,13 @@ TRANSITIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "partially_filled": ("replace_pending",),
         **same("cancel_pending", "unknown"),
     },
+    # a cancel to a size that the order is not above changes nothing
     "cancel_sent": {
-        **dict.fromkeys(("pending_new", *WORKING), ("cancel_pending",)),
-        **same("unknown"),
+        "pending_new": ("pending_new", "cancel_pending"),
+        "live": ("live", "cancel_pending"),
+        "partially_filled": ("partially_filled", "cancel_pending"),
+        "replace_pending": ("replace_pending", "cancel_pending"),
+        **same("cancel_pending", "unknown"),
     },
     "send_failed": {
         **same("live", "partially_filled"),

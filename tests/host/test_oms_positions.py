@@ -71,7 +71,12 @@ def test_a_broken_trade_never_was(seed):
     positions = Positions(2, ring)
     history = []
     for match in range(1, 400):
-        execution = (r.randrange(2), r.choice((BUY, SELL)), r.randrange(1, 300), r.randrange(1, 999))
+        execution = (
+            r.randrange(2),
+            r.choice((BUY, SELL)),
+            r.randrange(1, 300),
+            r.randrange(1, 999),
+        )
         positions.execution(*execution, user_ref_num=match % 7, match_number=match)
         history.append((match, execution))
         if r.random() < 0.3:
@@ -84,7 +89,9 @@ def test_a_broken_trade_never_was(seed):
         for _, kept in history:
             other.execution(*kept)
         for symbol in range(2):
-            assert positions.position(symbol, 500) == other.position(symbol, 500), f"{seed=} {match=}"
+            assert positions.position(symbol, 500) == other.position(symbol, 500), (
+                f"{seed=} {match=}"
+            )
 
 
 def test_a_broken_trade_is_found_by_order_and_match():
