@@ -152,10 +152,10 @@ def test_ouch_captures() -> None:
 
 
 def test_iex_capture() -> None:
-    """The first 300 packets of an IEX sample day: every block decodes and fills its segment."""
+    """The first 600 packets of an IEX sample day: every block decodes and fills its segment."""
     types = Counter()
     heartbeats = 0
-    for frame in islice(frames(data_folder() / "iex" / "DEEP10.pcap.gz"), 300):
+    for frame in islice(frames(data_folder() / "iex" / "DEEP10.pcap.gz"), 600):
         data = transport_payload(frame)
         header = compiled.decode_as("iextp", "header", data)
         assert header["message_protocol_id"] == 0x8004

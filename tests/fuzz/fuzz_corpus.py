@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Valid bytes of every protocol, and ways to spoil them; all of it follows from one seed."""
+
+from random import Random
+
+from nic.wire import reference
+from nic.wire.protocols import PROTOCOLS
+from nic.wire.table import Message, Protocol
+
+INTERESTING = (0, 1, 2, 3, 0x0C, 0x12, 0x1C, 0x24, 0x41, 0x7F, 0x80, 0xFE, 0xFF)
+
+
+def message_bytes(rng: Random, protocol: Protocol, message: Message) -> bytes:
+    """A valid message with random fields and, where it may have one, a random payload."""
+    values: dict[str, int | bytes] = {}
+    for field in message:
+        raw = rng.randbytes(field.width)
+        if not field.counts:
+            values[field.name] = (
+                int.from_bytes(raw, "big", signed=field.kind == "signed")
+                if field.is_integer
+                else raw
+            )
+    if message.has_appendage:
+        tags = rng.sample(protocol.tags, rng.randrange(4))
+        values["payload"] = b"".join(
+            bytes([1 + t.value.width, t.number]) + rng.randbytes(t.value.width) for t in tags
+        )
+    elif message.length_rule.name != "EXACT":
+        values["payload"] = rng.randbytes(rng.randrange(30))
+    return reference.encode(protocol, message.name, values)
+
+
+def any_message(rng: Random, *names: str) -> bytes:
+    """A valid message of one of the protocols named."""
+    protocol = PROTOCOLS[rng.choice(names)]
+    return message_bytes(rng, protocol, rng.choice(protocol.messages))
+
+
+def session(rng: Random) -> bytes:
+    """A BinaryFILE session of ITCH messages."""
+    messages = [any_message(rng, "itch50") for _ in range(rng.randrange(12))]
+    return b"".join(len(m).to_bytes(2, "big") + m for m in messages)
+
+
+def moldudp64(rng: Random, sequence_number: int) -> bytes:
+    """A downstream packet of ITCH messages."""
+    messages = [any_message(rng, "itch50") for _ in range(rng.randrange(8))]
+    values = {
+        "session": b"SESSION001",
+        "sequence_number": sequence_number,
+        "message_count": len(messages),
+        "payload": b"".join(len(m).to_bytes(2, "big") + m for m in messages),
+    }
+    return reference.encode(PROTOCOLS["moldudp64"], "header", values)
+
+
+def iextp(rng: Random, sequence_number: int) -> bytes:
+    """A segment of DEEP messages."""
+    messages = [any_message(rng, "deep10") for _ in range(rng.randrange(8))]
+    values = {
+        "version": 1,
+        "message_protocol_id": 0x8004,
+        "channel_id": 1,
+        "session_id": 7,
+        "message_count": len(messages),
+        "stream_offset": 40 * sequence_number,
+        "first_message_sequence_number": sequence_number,
+        "payload": b"".join(len(m).to_bytes(2, "little") + m for m in messages),
+    }
+    return reference.encode(PROTOCOLS["iextp"], "header", values)
+
+
+def frame(rng: Random, payload: bytes, transport: str) -> bytes:
+    """An Ethernet frame with an IPv4 packet that carries UDP or TCP."""
+    table = PROTOCOLS["internet"]
+    carried = reference.encode(
+        table, transport, {"data_offset": 0x50} if transport == "tcp" else {}
+    )
+    if transport == "udp":
+        carried = reference.encode(table, "udp", {"payload": payload})
+    else:
+        carried += payload
+    packet = reference.encode(
+        table,
+        "ipv4",
+        {
+            "version_and_header_length": 0x45,
+            "protocol": 17 if transport == "udp" else 6,
+            "payload": carried,
+        },
+    )
+    kind = 0x0800
+    if rng.random() < 0.3:
+        packet = reference.encode(table, "vlan", {"ethertype": kind, "payload": packet})
+        kind = 0x8100
+    return reference.encode(table, "ethernet", {"ethertype": kind, "payload": packet})
+
+
+def spoil(rng: Random, data: bytes) -> bytes:
+    """The bytes with some of them changed, cut, doubled, moved or added."""
+    spoiled = bytearray(data)
+    for _ in range(rng.choice((0, 1, 1, 2, 4))):
+        at = rng.randrange(len(spoiled) + 1)
+        way = rng.randrange(6)
+        if way == 0 and at < len(spoiled):
+            spoiled[at] ^= 1 << rng.randrange(8)
+        elif way == 1 and at < len(spoiled):
+            spoiled[at] = rng.choice(INTERESTING)
+        elif way == 2:
+            del spoiled[at:]
+        elif way == 3:
+            del spoiled[at : at + rng.randrange(6)]
+        elif way == 4:
+            spoiled[at:at] = rng.randbytes(rng.randrange(6))
+        else:
+            spoiled += spoiled[at:]
+    return bytes(spoiled[:4096])
