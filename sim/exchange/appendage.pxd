@@ -16,7 +16,6 @@ cdef struct Options:
     uint32_t firm
     uint32_t min_quantity
     uint32_t max_floor
-    uint32_t route
     uint32_t expire_time_seconds
     uint32_t unknown           # tags skipped
     uint16_t group_id

@@ -12,8 +12,7 @@ from nic.wire.byteorder cimport load_be16, load_be32, load_be64, load_le32
 from sim.exchange.ids cimport (
     OPTION_TAG_CUSTOMER_TYPE, OPTION_TAG_DISCRETION_PRICE, OPTION_TAG_EXPIRE_TIME,
     OPTION_TAG_FIRM, OPTION_TAG_GROUP_ID, OPTION_TAG_MAX_FLOOR, OPTION_TAG_MIN_QTY,
-    OPTION_TAG_POST_ONLY, OPTION_TAG_PRICE_TYPE, OPTION_TAG_ROUTE, OPTION_TAG_SIDE,
-    OPTION_TAG_USER_REF_IDX)
+    OPTION_TAG_POST_ONLY, OPTION_TAG_PRICE_TYPE, OPTION_TAG_SIDE, OPTION_TAG_USER_REF_IDX)
 
 from nic.wire.ouch50 import OUCH50
 
@@ -79,8 +78,6 @@ cdef inline void _keep(uint8_t tag, const uint8_t *value, Options *options) noex
         options.discretion_price = load_be64(value)
     elif tag == OPTION_TAG_POST_ONLY:
         options.post_only = value[0]
-    elif tag == OPTION_TAG_ROUTE:
-        options.route = load_le32(value)
     elif tag == OPTION_TAG_EXPIRE_TIME:
         options.expire_time_seconds = load_be32(value)
     elif tag == OPTION_TAG_GROUP_ID:

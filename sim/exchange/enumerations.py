@@ -130,6 +130,18 @@ ACCEPTOR = enumeration(
     replayed="sequenced data packets repeated after a login",
 )
 
+REPLAY_MARKET = enumeration(
+    "replay_market",
+    rested="client orders that came to rest",
+    taken_shares="shares that client orders took from the recorded book",
+    made_shares="shares that client orders traded while resting",
+    queue_fills="fills because recorded trades used up the shares ahead",
+    traded_through="fills because a recorded trade was at a worse price",
+    met="fills because a recorded order came to stand against a client order",
+    own_trades="trades between two client orders",
+    taken_full="levels whose taken shares could not be remembered for want of room",
+)
+
 ENUMERATIONS = (
     REJECT_REASON,
     CANCEL_REASON,
@@ -140,4 +152,5 @@ ENUMERATIONS = (
     MATCHING,
     FLOW,
     ACCEPTOR,
+    REPLAY_MARKET,
 )

@@ -174,3 +174,14 @@ cdef class FeedWriter:
         _header(m, ITCH50_BROKEN_TRADE, locate, t_ns)
         itch50_broken_trade_put_match_number(m, match_number)
         self.publisher.commit(t_ns)
+
+    def event(self, str event_code not None, uint64_t t_ns):
+        """A system event by its letter."""
+        self.system_event(ord(event_code), t_ns)
+
+    def begin_day(self, uint64_t t_ns):
+        """Start of messages, and the directory of all symbols."""
+        cdef uint32_t locate
+        self.system_event(b"O", t_ns)
+        for locate in range(1, self.locates):
+            self.stock_directory(<uint16_t> locate, b"P", t_ns)

@@ -199,3 +199,14 @@ cdef enum:
     ACCEPTOR_SEQUENCED = 18  # sequenced data packets sent, repeats after a login counted again
     ACCEPTOR_REPLAYED = 19  # sequenced data packets repeated after a login
     ACCEPTOR_COUNT = 20
+
+cdef enum:
+    REPLAY_MARKET_RESTED = 0  # client orders that came to rest
+    REPLAY_MARKET_TAKEN_SHARES = 1  # shares that client orders took from the recorded book
+    REPLAY_MARKET_MADE_SHARES = 2  # shares that client orders traded while resting
+    REPLAY_MARKET_QUEUE_FILLS = 3  # fills because recorded trades used up the shares ahead
+    REPLAY_MARKET_TRADED_THROUGH = 4  # fills because a recorded trade was at a worse price
+    REPLAY_MARKET_MET = 5  # fills because a recorded order came to stand against a client order
+    REPLAY_MARKET_OWN_TRADES = 6  # trades between two client orders
+    REPLAY_MARKET_TAKEN_FULL = 7  # levels whose taken shares could not be remembered for want of room
+    REPLAY_MARKET_COUNT = 8

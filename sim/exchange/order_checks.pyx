@@ -17,7 +17,7 @@ from sim.exchange.ids cimport (
     REJECT_REASON_INVALID_MAX_FLOOR, REJECT_REASON_INVALID_MIN_QUANTITY,
     REJECT_REASON_INVALID_PRICE, REJECT_REASON_INVALID_QUANTITY, REJECT_REASON_INVALID_SIDE,
     REJECT_REASON_ISO_NOT_ALLOWED, REJECT_REASON_OTHER, REJECT_REASON_PEGGING_NOT_ALLOWED,
-    REJECT_REASON_RETAIL_NOT_ALLOWED, REJECT_REASON_ROUTING_NOT_ALLOWED)
+    REJECT_REASON_RETAIL_NOT_ALLOWED)
 
 cdef enum:
     MAXIMUM_SHARES = 999_999           # of one order, and of a chain of replaces
@@ -75,8 +75,6 @@ cdef inline uint16_t _refusal_of_options(const Options *options, uint32_t quanti
     if options.min_quantity > quantity or (options.min_quantity
                                            and time_in_force != TIME_IN_FORCE_IOC):
         return REJECT_REASON_INVALID_MIN_QUANTITY
-    if options.route and options.route != BLANK_FIRM:
-        return REJECT_REASON_ROUTING_NOT_ALLOWED
     if options.customer_type == b"R":
         return REJECT_REASON_RETAIL_NOT_ALLOWED
     return REJECT_REASON_OTHER if options.discretion_price else 0

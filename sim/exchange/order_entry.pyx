@@ -243,6 +243,8 @@ cdef class OrderDesk:
             self._cancel_live(order, order.leaves, CANCEL_REASON_USER_REQUESTED, t_ns)
             return
         self._consume(session, options.user_ref_idx, number)
+        if quantity <= order.executed:
+            self.venue.reduce(order, order.leaves, t_ns)
         memcpy(&previous, order, sizeof(previous))
         self._forget(order)
         order.user_ref_num = number
@@ -266,7 +268,6 @@ cdef class OrderDesk:
         if order.leaves == 0:
             # all that the client wants was executed already: replaced and dead
             report_replaced(self.stores[session], order, original, b"D", t_ns)
-            self.venue.reduce(&previous, previous.leaves, t_ns)
             self._release(order)
             return
         report_replaced(self.stores[session], order, original, b"L", t_ns)

@@ -199,6 +199,10 @@ cdef class Publisher:
         memcpy(self.reserve(<uint32_t> len(message)), <const char *> message, len(message))
         self.commit(t_ns)
 
+    def flush_now(self, uint64_t t_ns):
+        """Put what waits into a packet."""
+        self.flush(t_ns)
+
     def timer(self, uint64_t t_ns):
         """Flush, and send a heartbeat or end of session packet when it is time."""
         self.on_timer(t_ns)
