@@ -70,8 +70,8 @@ def read_journal(path: str | PathLike[str]) -> JournalFacts:
                 _take_unsent(record, venues, facts)
             elif number == _SESSION:
                 _take_session(record, venues, facts)
-            elif number == _CLOSED and record.fields["refused"]:
-                facts.notes.append(f"the journal refused {record.fields['refused']} records")
+            elif number == _CLOSED and (refused := _int(record.fields["refused"])):
+                facts.notes.append(f"the journal refused {refused} records")
         if reader.tear is not None:
             facts.notes.append(
                 f"the journal is torn at offset {reader.tear.offset}: {reader.tear.reason}"

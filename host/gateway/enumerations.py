@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counters, states and reasons of the order-entry gateway."""
 
-from nic.enumeration import enumeration
+from nic.enumeration import Entry, Enumeration, enumeration
 from nic.wire.ouch50 import OUCH50
 
 GATEWAY = enumeration(
@@ -50,7 +50,10 @@ GATEWAY = enumeration(
     message_unknown_type="OUCH messages of an unknown type",
 )
 
-MESSAGE = enumeration("message", **{m.name: m.title for m in OUCH50.of("outbound")})
+MESSAGE = Enumeration(
+    "message",
+    tuple(Entry(m.name, i, m.title) for i, m in enumerate(OUCH50.of("outbound"))),
+)
 
 CLIENT = enumeration(
     "client",

@@ -2,9 +2,10 @@
 """What stands in a journal file: its header, and the body of each kind of record.
 
 A file is ``file_header``, then records. A record is the head that ``host/ipc/layout.py`` calls
-``record``, its body, and zeros up to a multiple of eight bytes. Little-endian throughout; bytes that
-travelled on a wire are kept as they were. The body of a kind of ``JOURNAL`` (``enumerations.py``) is
-the message of the same name; what a body has after its fields stands under ``payload``.
+``record``, its body, and zeros up to a multiple of eight bytes. Little-endian throughout; bytes
+that travelled on a wire are kept as they were. The body of a kind of ``JOURNAL``
+(``enumerations.py``) is the message of the same name; what a body has after its fields stands
+under ``payload``.
 """
 
 from nic.wire.table import LengthRule, Message, Protocol, signed_price, text, unsigned

@@ -99,7 +99,7 @@ class JournalReader:
     """Iterates over the records of a journal file; use as a context manager or call :meth:`close`.
 
     After an iteration ended, :attr:`tear` says whether bytes were left, :attr:`closed_in_order`
-    whether the last record was ``closed``. Raises :class:`JournalError` where the file is no journal.
+    whether the last record was ``closed``. Raises :class:`JournalError` where it is no journal.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -69,9 +69,9 @@ def salvage(
     """Cut a torn end off the journal and append what its ring still holds; removes the ring.
 
     The ring's path is taken from the journal's header when left out. A journal that was closed in
-    order is left as it is. Raises :class:`JournalError` when the writing process (or another one with its
-    number) is running, when records are missing between file and ring, or when the ring is damaged;
-    ``FileNotFoundError`` when its memory is gone.
+    order is left as it is. Raises :class:`JournalError` when the writing process (or another one
+    with its number) is running, when records are missing between file and ring, or when the ring is
+    damaged; ``FileNotFoundError`` when its memory is gone.
     """
     with JournalReader(path) as reader:
         for _ in reader:
