@@ -84,7 +84,7 @@ def test_a_journal_is_never_overwritten(tmp_path):
 def test_every_cut_of_the_file_is_survived(tmp_path):
     path = tmp_path / "day.journal"
     with Recording(path) as recording:
-        fill(recording.journal, 20)
+        fill(recording.journal, 8)
     whole = path.read_bytes()
     full, reader = read_all(path)
     ends = [reader.header.header_length]

@@ -83,7 +83,7 @@ def test_ring_is_a_queue(steps):
 def test_two_threads_lose_nothing():
     seed = 20261122
     ring = Ring(8192)
-    total = 20_000
+    total = 4_000
 
     def produce():
         random_source = random.Random(seed)
