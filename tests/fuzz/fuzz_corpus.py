@@ -64,7 +64,7 @@ def iextp(rng: Random, sequence_number: int) -> bytes:
         "channel_id": 1,
         "session_id": 7,
         "message_count": len(messages),
-        "stream_offset": 40 * sequence_number,
+        "stream_offset": 40 * sequence_number % 2**63,
         "first_message_sequence_number": sequence_number,
         "payload": b"".join(len(m).to_bytes(2, "little") + m for m in messages),
     }

@@ -78,7 +78,8 @@ def feed_datagrams(rng: Random) -> None:
     t_ns = 0
     for _ in range(30):
         t_ns += rng.choice((1, 1000, 10**6, 10**9))
-        number = max(0, handler.next_sequence_number + rng.choice((0, 0, 0, 0, -3, 1, 5, 900)))
+        number = handler.next_sequence_number + rng.choice((0, 0, 0, 0, -3, 1, 5, 900))
+        number = min(max(0, number), 2**63 - 1)
         packet = getattr(corpus, kind)(rng, number)
         handler.datagram(rng.randrange(2), corpus.spoil(rng, packet), t_ns)
         if rng.random() < 0.1:
