@@ -17,6 +17,8 @@ from host.model cimport SIDE_BUY, SIDE_SELL, Top
 from nic.wire.byteorder cimport store_be16
 from nic.wire.itch50_codec cimport *
 
+import string
+
 import numpy as np
 
 cdef enum:
@@ -368,12 +370,13 @@ def generate(uint64_t messages, uint32_t symbols=500, uint32_t live_orders=220_0
     stream.places = np.zeros(room + 1, dtype=np.uint32)
     stream.recent = np.zeros(RECENT, dtype=np.uint64)
     weight = np.cumsum(1 / np.arange(1, symbols + 1) ** 0.9)
-    stream.choice = np.searchsorted(weight / weight[-1], (np.arange(65536) + 0.5) / 65536
+    stream.choice = np.searchsorted(weight / weight.max(), (np.arange(65536) + 0.5) / 65536
                                     ).astype(np.uint16)
     number = np.arange(symbols)
     stream.locates = (1 + 16 * number + 7 * number % 16).astype(np.uint16)
-    names = b"".join(f"{chr(65 + i // 676 % 26)}{chr(65 + i // 26 % 26)}{chr(65 + i % 26)}T".encode()
-                     .ljust(8) for i in range(symbols))
+    letters = string.ascii_uppercase
+    names = b"".join(f"{letters[i // 676]}{letters[i // 26 % 26]}{letters[i % 26]}T".encode().ljust(8)
+                     for i in range(symbols))
     stream.names = np.frombuffer(names, dtype="<u8").copy()
     stream.start = (500 + (number * 7919) % 30000).astype(np.int64)
     stream.middle = np.array(stream.start)

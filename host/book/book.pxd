@@ -26,6 +26,8 @@ cdef class Book:
 
     cdef int open_tops(self, uint32_t symbols, bint prefault) except -1
     cdef bint name_symbol(self, uint32_t index, uint64_t symbol) noexcept nogil
+    cdef void map_symbol(self, uint32_t index) noexcept nogil
+    cdef void forget_symbol(self, uint32_t index) noexcept nogil
     cdef void reset_tops(self) noexcept nogil
     cdef uint32_t index_of(self, str symbol) except? 0xFFFFFFFF
 

@@ -74,19 +74,35 @@ cdef class Book:
     cdef bint name_symbol(self, uint32_t index, uint64_t symbol) noexcept nogil:
         """Give an index its symbol, instead of any it had; whether that is a change."""
         cdef uint64_t former = self.tops[index].symbol
-        cdef uint32_t at
         if former == symbol or symbol == 0:
             return False
         if former != 0:
-            at = index_map_seek(&self.symbol_map, former, self.tops - 1, sizeof(Top))
-            if self.symbol_map.entries[at].value == index + 1:
-                index_map_remove(&self.symbol_map, at)
-        at = index_map_seek(&self.symbol_map, symbol, self.tops - 1, sizeof(Top))
-        index_map_put(&self.symbol_map, at, symbol, index + 1)
+            self.forget_symbol(index)
         self.tops[index].symbol = symbol
+        self.map_symbol(index)
         if index >= self.symbol_count:
             self.symbol_count = index + 1
         return True
+
+    cdef void map_symbol(self, uint32_t index) noexcept nogil:
+        """Find this index by its symbol from now on, even if another index has the same."""
+        cdef uint64_t symbol = self.tops[index].symbol
+        cdef uint32_t at = index_map_seek(&self.symbol_map, symbol, self.tops - 1, sizeof(Top))
+        index_map_put(&self.symbol_map, at, symbol, index + 1)
+
+    cdef void forget_symbol(self, uint32_t index) noexcept nogil:
+        """Take an index's symbol away; another index that has the same is found by it instead."""
+        cdef uint64_t symbol = self.tops[index].symbol
+        cdef uint32_t at = index_map_seek(&self.symbol_map, symbol, self.tops - 1, sizeof(Top))
+        cdef uint32_t other
+        self.tops[index].symbol = 0
+        if self.symbol_map.entries[at].value != index + 1:
+            return
+        index_map_remove(&self.symbol_map, at)
+        for other in range(self.symbol_count):
+            if self.tops[other].symbol == symbol:
+                self.map_symbol(other)
+                return
 
     cdef void reset_tops(self) noexcept nogil:
         """Every top as before its first message, but for symbol and round lot size."""

@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A hash map from 64-bit keys to positions in an array whose elements hold the keys.
 
-Open addressing with linear probing; eight bytes an entry, so that a cache line holds eight. Eight
-neighbouring keys share a line: order references grow during the day, so what was added lately (and
-is mostly what is deleted next) lies together, while the multiplication spreads the lines. Nothing
-assumes that keys are dense. An entry's tag gives its home, so that removal (by moving later entries
-back; there are no tombstones) touches nothing but the map.
+Open addressing with linear probing at half load or less; eight bytes an entry. Keys are spread by a
+multiplication, so that nothing assumes that they are dense, and the entry after one is mostly free:
+the loops below then end at their first, well predicted, test. An entry's tag gives its home, so that
+removal (by moving later entries back; there are no tombstones) touches nothing but the map.
 """
 
 from libc.stddef cimport size_t
@@ -17,27 +16,29 @@ from host.book.pages cimport pages_close, pages_open
 cdef extern from *:
     """
     #define tw_prefetch(p) __builtin_prefetch((p), 1, 3)
+    #define tw_prefetch_read(p) __builtin_prefetch((p), 0, 3)
     """
-    void prefetch_line "tw_prefetch"(const void *p) noexcept nogil
+    void prefetch_line "tw_prefetch"(const void *p) noexcept nogil       # it will be written
+    void prefetch_read "tw_prefetch_read"(const void *p) noexcept nogil  # it will be read
 
 cdef struct IndexEntry:
     uint32_t value             # position in the array, 1 or more; 0 for a free entry
-    uint32_t tag               # 29 bits of the hash, 3 bits of the key
+    uint32_t tag               # the hash
 
 cdef struct IndexMap:
     IndexEntry *entries
     uint64_t capacity          # entries, a power of two
     uint32_t mask
-    uint32_t shift             # from tag to the line's number
+    uint32_t shift             # from tag to home
 
 cdef inline bint index_map_open(IndexMap *map, uint64_t keys, bint prefault) noexcept nogil:
     """Room for ``keys`` keys at half load; False when there is no memory or too many keys."""
-    cdef uint32_t bits = 3
-    while (<uint64_t>8 << bits) < 2 * keys:
+    cdef uint32_t bits = 4
+    while (<uint64_t>1 << bits) < 2 * keys:
         bits += 1
-    if bits > 28:
+    if bits > 31:
         return False
-    map.capacity = <uint64_t>8 << bits
+    map.capacity = <uint64_t>1 << bits
     map.mask = <uint32_t>(map.capacity - 1)
     map.shift = 32 - bits
     map.entries = <IndexEntry*>pages_open(map.capacity * sizeof(IndexEntry), prefault)
@@ -53,13 +54,12 @@ cdef inline void index_map_clear(IndexMap *map) noexcept nogil:
     memset(map.entries, 0, map.capacity * sizeof(IndexEntry))
 
 cdef inline uint32_t index_tag(uint64_t key) noexcept nogil:
-    """What an entry keeps of its key."""
-    return (<uint32_t>(((key >> 3) * <uint64_t>0x9E3779B97F4A7C15) >> 32) & <uint32_t>0xFFFFFFF8
-            ) | <uint32_t>(key & 7)
+    """What an entry keeps of its key: the high bits of a Fibonacci hash."""
+    return <uint32_t>((key * <uint64_t>0x9E3779B97F4A7C15) >> 32)
 
 cdef inline uint32_t index_home(const IndexMap *map, uint32_t tag) noexcept nogil:
     """Where the search for a tag begins."""
-    return ((tag >> map.shift) << 3) | (tag & 7)
+    return tag >> map.shift
 
 cdef inline uint32_t index_map_seek(const IndexMap *map, uint64_t key, const void *keys,
                                     size_t stride) noexcept nogil:
@@ -101,14 +101,10 @@ cdef inline void index_map_remove(IndexMap *map, uint32_t hole) noexcept nogil:
     map.entries[hole].tag = 0
 
 cdef inline uint32_t index_map_guess(const IndexMap *map, uint64_t key) noexcept nogil:
-    """The value of the first entry with the key's tag, 0 for none: for prefetching, unverified."""
+    """The value at a key's home if the tag is the key's, else 0: for prefetching, without a branch."""
     cdef uint32_t tag = index_tag(key)
-    cdef uint32_t at = index_home(map, tag)
-    while map.entries[at].value != 0:
-        if map.entries[at].tag == tag:
-            return map.entries[at].value
-        at = (at + 1) & map.mask
-    return 0
+    cdef IndexEntry entry = map.entries[index_home(map, tag)]
+    return entry.value & -<uint32_t>(entry.tag == tag)
 
 cdef inline void index_map_prefetch(const IndexMap *map, uint64_t key) noexcept nogil:
     """Bring the line of a key in."""

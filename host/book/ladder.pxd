@@ -17,6 +17,7 @@ cdef enum:
     LEVEL_BITS = 24            # of an array entry that number the level
     KEY_BITS = 40              # of an array entry that hold the price key
     SHORTEST_LADDER_BITS = 4   # 16 entries
+    NEAR = 16                  # best entries that a search looks at first
 
 cdef extern from *:
     """
@@ -25,8 +26,8 @@ cdef extern from *:
     const int64_t KEY_LIMIT "TW_KEY_LIMIT"     # prices are below: 109,951,162.7775
 
 cdef struct PriceLevel:
+    int64_t price
     uint64_t shares
-    uint64_t key               # of ladder_key()
     uint32_t orders
     uint32_t first             # slot of the first order in the queue; in a free level the next one
     uint32_t last              # slot of the last
@@ -34,8 +35,8 @@ cdef struct PriceLevel:
 
 cdef struct Ladder:            # one side of one symbol
     uint64_t *entries          # key << LEVEL_BITS | level, ascending
-    uint32_t count
-    uint32_t bits              # log2 of the room; 0 for none yet
+    uint32_t count             # entries, with the sentinel; 0 while there is no array
+    uint32_t bits              # log2 of the room; 0 while there is no array
 
 cdef struct LevelStore:
     Ladder *ladders            # by side number
@@ -84,27 +85,31 @@ cdef inline void level_store_clear(LevelStore *store) noexcept nogil:
     store.level_free = 0
 
 cdef inline uint64_t ladder_key(uint32_t side, int64_t price) noexcept nogil:
-    """The key of a price: the better the price for the side, the greater the key."""
-    return <uint64_t>(KEY_LIMIT - price) if side & 1 else <uint64_t>price
-
-cdef inline int64_t ladder_price(uint32_t side, uint64_t key) noexcept nogil:
-    """The price of a key."""
-    return KEY_LIMIT - <int64_t>key if side & 1 else <int64_t>key
+    """The key of a price from 1 to below KEY_LIMIT: the better for the side, the greater."""
+    return <uint64_t>price ^ (<uint64_t>KEY_LIMIT & (0 - <uint64_t>(side & 1)))
 
 cdef inline uint32_t ladder_level(uint64_t entry) noexcept nogil:
     """The level's number in an array entry."""
     return <uint32_t>entry & ((<uint32_t>1 << LEVEL_BITS) - 1)
 
 cdef inline uint32_t ladder_position(const Ladder *ladder, uint64_t key) noexcept nogil:
-    """Number of entries that are worse than the key: where it is, or belongs."""
+    """Number of entries that are worse than the key: where it is, or belongs. The ladder has an array."""
     cdef const uint64_t *entries = ladder.entries
     cdef uint64_t target = key << LEVEL_BITS
     cdef uint32_t at = ladder.count
-    cdef uint32_t low = at - 16 if at > 16 else 0
-    cdef uint32_t half
-    while at > low and entries[at - 1] >= target:
-        at -= 1
-    if at > low or low == 0:
+    cdef uint32_t low, half
+    cdef int i
+    if at < NEAR:
+        # The sentinel is below every target and ends the loop.
+        while entries[at - 1] >= target:
+            at -= 1
+        return at
+    # Mostly the place is among the best; counting them all is cheaper than a mispredicted branch.
+    low = at - NEAR
+    at = low
+    for i in range(NEAR):
+        at += entries[low + i] < target
+    if at > low:
         return at
     at = 0
     while low > 1:
@@ -126,7 +131,7 @@ cdef inline uint64_t *arena_take(LevelStore *store, uint32_t bits) noexcept nogi
     return array
 
 cdef inline bint ladder_grow(LevelStore *store, Ladder *ladder) noexcept nogil:
-    """Double the room of a ladder; False when the arena has none."""
+    """Give a ladder its first array, or one of twice the room; False when the arena has none."""
     cdef uint32_t bits = ladder.bits + 1 if ladder.bits else SHORTEST_LADDER_BITS
     cdef uint64_t *array = arena_take(store, bits)
     if array == NULL:
@@ -135,21 +140,30 @@ cdef inline bint ladder_grow(LevelStore *store, Ladder *ladder) noexcept nogil:
         memcpy(array, ladder.entries, ladder.count * sizeof(uint64_t))
         (<uint64_t**>ladder.entries)[0] = store.arena_free[ladder.bits]
         store.arena_free[ladder.bits] = ladder.entries
+    else:
+        array[0] = 0
+        ladder.count = 1
     ladder.entries = array
     ladder.bits = bits
     return True
 
-cdef inline uint32_t level_insert(LevelStore *store, uint32_t side, uint32_t position,
-                                  uint64_t key) noexcept nogil:
-    """A new level without shares at the position of its key; 0 when there is no room."""
+cdef inline uint32_t level_find_or_insert(LevelStore *store, uint32_t side,
+                                          int64_t price) noexcept nogil:
+    """Number of the level at a price from 1 to below KEY_LIMIT, made if need be; 0 for no room."""
     cdef Ladder *ladder = &store.ladders[side]
-    cdef uint32_t number = store.level_free
+    cdef uint64_t key = ladder_key(side, price)
+    cdef uint32_t position, number
     cdef PriceLevel *level
+    if ladder.bits == 0 and not ladder_grow(store, ladder):
+        return 0
+    position = ladder_position(ladder, key)
+    if position < ladder.count and ladder.entries[position] >> LEVEL_BITS == key:
+        return ladder_level(ladder.entries[position])
+    number = store.level_free
     if number == 0 and store.level_used > store.level_capacity:
         return 0
-    if ladder.bits == 0 or ladder.count >> ladder.bits:
-        if not ladder_grow(store, ladder):
-            return 0
+    if ladder.count >> ladder.bits and not ladder_grow(store, ladder):
+        return 0
     if number != 0:
         store.level_free = store.levels[number].first
     else:
@@ -160,19 +174,32 @@ cdef inline uint32_t level_insert(LevelStore *store, uint32_t side, uint32_t pos
     ladder.entries[position] = key << LEVEL_BITS | number
     ladder.count += 1
     level = &store.levels[number]
+    level.price = price
     level.shares = 0
-    level.key = key
     level.orders = 0
     level.first = 0
     level.last = 0
     level.side = side
     return number
 
+cdef inline uint32_t level_find(const LevelStore *store, uint32_t side,
+                                int64_t price) noexcept nogil:
+    """Number of the level at a price from 1 to below KEY_LIMIT, 0 for none."""
+    cdef const Ladder *ladder = &store.ladders[side]
+    cdef uint64_t key = ladder_key(side, price)
+    cdef uint32_t position
+    if ladder.bits == 0:
+        return 0
+    position = ladder_position(ladder, key)
+    if position < ladder.count and ladder.entries[position] >> LEVEL_BITS == key:
+        return ladder_level(ladder.entries[position])
+    return 0
+
 cdef inline void level_remove(LevelStore *store, uint32_t number) noexcept nogil:
     """Take a level out of its ladder and give its number back."""
     cdef PriceLevel *level = &store.levels[number]
     cdef Ladder *ladder = &store.ladders[level.side]
-    cdef uint32_t position = ladder_position(ladder, level.key)
+    cdef uint32_t position = ladder_position(ladder, ladder_key(level.side, level.price))
     ladder.count -= 1
     memmove(ladder.entries + position, ladder.entries + position + 1,
             (ladder.count - position) * sizeof(uint64_t))
@@ -180,8 +207,12 @@ cdef inline void level_remove(LevelStore *store, uint32_t number) noexcept nogil
     store.level_free = number
 
 cdef inline PriceLevel *ladder_best(const LevelStore *store, uint32_t side) noexcept nogil:
-    """The best level of a side, NULL when it is empty."""
+    """The best level of a side; level 0, with price and shares 0, when it is empty."""
     cdef const Ladder *ladder = &store.ladders[side]
-    if ladder.count == 0:
-        return NULL
+    if ladder.bits == 0:
+        return &store.levels[0]
     return &store.levels[ladder_level(ladder.entries[ladder.count - 1])]
+
+cdef inline uint32_t ladder_levels(const Ladder *ladder) noexcept nogil:
+    """How many levels a side has."""
+    return ladder.count - 1 if ladder.count else 0

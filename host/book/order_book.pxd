@@ -4,6 +4,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from host.book.book cimport Book
+from host.book.look_ahead cimport LookAhead
 from host.book.order_store cimport OrderStore
 
 cdef struct BboChange:         # what a symbol's best bid and offer became
@@ -15,16 +16,11 @@ cdef struct BboChange:         # what a symbol's best bid and offer became
     uint32_t symbol_index
     uint32_t message_index     # in the buffer, from 0
 
-cdef enum:
-    PREFETCH_RING = 16         # messages that prefetch() keeps in mind
-
 cdef class OrderBook(Book):
     cdef OrderStore store
     cdef uint32_t lengths[256]         # by message type; 0 for no such type
     cdef uint8_t *halted_markets       # by symbol index: markets (bits) that halted it operationally
-    cdef uint64_t ring_references[PREFETCH_RING]
-    cdef uint32_t ring_slots[PREFETCH_RING]
-    cdef uint32_t ring_at
+    cdef LookAhead ahead
 
     # For a matching engine. Changes give CHANGED_* bits, 0 when refused (counted). A slot is an order's
     # number while it is in the book, 1 or more.

@@ -14,8 +14,9 @@ from host.book.ids cimport (
     BOOK_LEVEL_POOL_FULL, BOOK_LOCATE_MISMATCH, BOOK_LOCATE_OUT_OF_RANGE, BOOK_ORDER_POOL_FULL,
     BOOK_REDUCED_TOO_MUCH, BOOK_RESETS, BOOK_SYMBOL_MISMATCH, BOOK_TRADES, BOOK_UNKNOWN_ORDER,
     BOOK_UNKNOWN_TYPE, BOOK_WRONG_LENGTH, BOOK_ZERO_SHARES)
-from host.book.index_map cimport index_map_guess, index_map_prefetch, prefetch_line
-from host.book.ladder cimport Ladder, PriceLevel, ladder_best, ladder_level, ladder_price
+from host.book.index_map cimport prefetch_read
+from host.book.ladder cimport Ladder, PriceLevel, ladder_best, ladder_level, ladder_levels
+from host.book.look_ahead cimport AHEAD_MESSAGES, look_ahead
 from host.book.order_store cimport (
     STORE_ADDED, STORE_DUPLICATE, STORE_NO_ORDER, Order, order_store_add, order_store_clear,
     order_store_close, order_store_open, order_store_reduce, order_store_remove, order_store_seek)
@@ -26,8 +27,8 @@ from libc.string cimport memset
 from nic.wire.byteorder cimport load_be16
 from nic.wire.itch50_codec cimport (
     ITCH50_ADD_ORDER, ITCH50_ADD_ORDER_WITH_MPID, ITCH50_CROSS_TRADE, ITCH50_OPERATIONAL_HALT,
-    ITCH50_ORDER_CANCEL, ITCH50_ORDER_DELETE, ITCH50_ORDER_DELETE_LENGTH, ITCH50_ORDER_EXECUTED,
-    ITCH50_ORDER_EXECUTED_WITH_PRICE, ITCH50_ORDER_REPLACE, ITCH50_ORDER_REPLACE_LENGTH,
+    ITCH50_ORDER_CANCEL, ITCH50_ORDER_DELETE, ITCH50_ORDER_EXECUTED,
+    ITCH50_ORDER_EXECUTED_WITH_PRICE, ITCH50_ORDER_REPLACE,
     ITCH50_STOCK_DIRECTORY, ITCH50_STOCK_TRADING_ACTION, ITCH50_TRADE,
     itch50_add_order_buy_sell_indicator, itch50_add_order_order_reference_number,
     itch50_add_order_price, itch50_add_order_shares, itch50_add_order_stock,
@@ -55,30 +56,32 @@ BBO_CHANGE = np.dtype([
     ("ask_shares", "<i8"), ("symbol_index", "<u4"), ("message_index", "<u4")])
 """A record of ``apply_binary_file``: what a symbol's best bid and offer became, and by which message."""
 
+
+cdef extern from *:
+    """
+    #define tw_load_alone(p) (*(const volatile int64_t *)(p))
+    """
+    # One wide load of fields that were just stored one by one would wait for the stores to retire.
+    int64_t load_alone "tw_load_alone"(const int64_t *p) noexcept nogil
+
 cdef enum:
-    LOOK_AHEAD = 12            # messages that apply_binary_file prefetches ahead
-    STAGE = 4                  # messages between the stages of prefetching
+    STREAM_BYTES = 1024        # how far ahead of the look-ahead apply_binary_file prefetches its data
 
 
 cdef inline uint32_t publish(OrderBook self, uint32_t side) noexcept nogil:
     """Write a side's best level into the top; CHANGED_BBO when it was another."""
-    cdef Top *top = &self.tops[side >> 1]
     cdef PriceLevel *level = ladder_best(&self.store.levels, side)
-    cdef int64_t price = 0, shares = 0
-    if level != NULL:
-        price = ladder_price(side, level.key)
-        shares = <int64_t>level.shares
-    if side & 1:
-        if top.ask_price == price and top.ask_shares == shares:
-            return 0
-        top.ask_price = price
-        top.ask_shares = shares
-    else:
-        if top.bid_price == price and top.bid_shares == shares:
-            return 0
-        top.bid_price = price
-        top.bid_shares = shares
-    return CHANGED_BBO
+    # Without a branch on the side: price and shares of the ask stand behind those of the bid.
+    cdef int64_t *best = &self.tops[side >> 1].bid_price + 2 * (side & 1)
+    cdef uint32_t changed = (best[0] != level.price) | (best[1] != <int64_t>level.shares)
+    best[0] = level.price
+    best[1] = <int64_t>level.shares
+    return changed * CHANGED_BBO
+
+
+cdef inline uint8_t side_of(uint32_t side) noexcept nogil:
+    """The letter of a side number."""
+    return <uint8_t>(SIDE_BUY + (side & 1) * (SIDE_SELL - SIDE_BUY))
 
 
 cdef uint32_t no_room(OrderBook self, uint32_t index, uint32_t counter) noexcept nogil:
@@ -115,7 +118,7 @@ cdef inline uint32_t add(OrderBook self, uint32_t index, uint64_t reference, uin
     """Add an order and publish."""
     cdef uint32_t number = 2 * index + (side == SIDE_SELL)
     cdef uint32_t changed
-    if side != SIDE_BUY and side != SIDE_SELL:
+    if (side != SIDE_BUY) & (side != SIDE_SELL):
         self.counts[BOOK_BAD_SIDE] += 1
         return 0
     changed = insert(self, number, reference, shares, price)
@@ -177,7 +180,7 @@ cdef inline uint32_t execute(OrderBook self, Order *order, uint32_t at, uint32_t
     cdef uint32_t executed = shares if shares < order.shares else order.shares
     cdef uint32_t changed = reduce(self, order, at, shares)
     if changed and price:
-        changed |= trade(self, side >> 1, price, executed, SIDE_SELL if side & 1 else SIDE_BUY)
+        changed |= trade(self, side >> 1, price, executed, side_of(side))
     return changed
 
 
@@ -331,45 +334,8 @@ cdef inline uint32_t apply_itch(OrderBook self, const uint8_t *m, uint32_t lengt
         changed = apply_to_symbol(self, m, locate)
     else:
         return 0
-    if changed & CHANGED_BBO:
-        self.counts[BOOK_BBO_CHANGES] += 1
+    self.counts[BOOK_BBO_CHANGES] += changed & CHANGED_BBO
     return changed
-
-
-cdef inline void look_ahead(OrderBook self, const uint8_t *m, uint32_t length) noexcept nogil:
-    """Prefetch in three stages: this message's map entry, an earlier one's order, a still earlier
-    one's level and neighbours. Only references are remembered, so the bytes may go away."""
-    cdef uint32_t here = self.ring_at
-    cdef uint32_t second = (here - STAGE) & (PREFETCH_RING - 1)
-    cdef uint32_t third = (here - 2 * STAGE) & (PREFETCH_RING - 1)
-    cdef uint32_t slot = self.ring_slots[third]
-    cdef Order *order
-    cdef uint8_t code
-    if slot != 0:
-        order = &self.store.pool[slot]
-        prefetch_line(&self.store.levels.levels[order.level])
-        prefetch_line(&self.store.pool[order.previous])
-        prefetch_line(&self.store.pool[order.next])
-    if self.ring_references[second] != 0:
-        slot = index_map_guess(&self.store.map, self.ring_references[second])
-        self.ring_slots[second] = slot
-        prefetch_line(&self.store.pool[slot])
-    self.ring_references[here] = 0
-    self.ring_slots[here] = 0
-    self.ring_at = (here + 1) & (PREFETCH_RING - 1)
-    if length < ITCH50_ORDER_DELETE_LENGTH:
-        return
-    code = m[0]
-    if (code == ITCH50_ORDER_DELETE or code == ITCH50_ORDER_REPLACE
-            or code == ITCH50_ORDER_EXECUTED or code == ITCH50_ORDER_CANCEL
-            or code == ITCH50_ORDER_EXECUTED_WITH_PRICE):
-        self.ring_references[here] = itch50_order_delete_order_reference_number(m)
-        index_map_prefetch(&self.store.map, self.ring_references[here])
-        if code == ITCH50_ORDER_REPLACE and length == ITCH50_ORDER_REPLACE_LENGTH:
-            index_map_prefetch(&self.store.map,
-                               itch50_order_replace_new_order_reference_number(m))
-    elif code == ITCH50_ADD_ORDER or code == ITCH50_ADD_ORDER_WITH_MPID:
-        index_map_prefetch(&self.store.map, itch50_add_order_order_reference_number(m))
 
 
 cdef struct BatchResult:
@@ -381,20 +347,22 @@ cdef struct BatchResult:
 
 cdef BatchResult apply_frames(OrderBook self, const uint8_t *data, size_t size, BboChange *ring,
                               size_t ring_size) noexcept nogil:
-    """The loop of apply_binary_file: one cursor applies, another prefetches LOOK_AHEAD messages on."""
+    """The loop of apply_binary_file: one cursor applies, another prefetches AHEAD_MESSAGES on."""
     cdef BatchResult result
     cdef size_t at = 0, ahead = 0, ring_at = 0
-    cdef uint32_t length
+    cdef uint32_t length, changed
     cdef int lead = 0
     cdef BboChange *record
+    cdef BboChange unkept
     cdef Top *top
     memset(&result, 0, sizeof(BatchResult))
     while True:
-        while lead < LOOK_AHEAD and ahead + 2 <= size:
+        while lead < AHEAD_MESSAGES and ahead + 2 <= size:
             length = load_be16(data + ahead)
             if ahead + 2 + length > size:
                 break
-            look_ahead(self, data + ahead + 2, length)
+            prefetch_read(data + ahead + STREAM_BYTES)
+            look_ahead(&self.ahead, &self.store, data + ahead + 2, length)
             ahead += 2 + length
             lead += 1
         if lead == 0:
@@ -405,19 +373,21 @@ cdef BatchResult apply_frames(OrderBook self, const uint8_t *data, size_t size, 
         if length == 0:
             result.end_of_session = True
             break
-        if apply_itch(self, data + at - length, length) & CHANGED_BBO:
-            result.bbo_changes += 1
-            if ring != NULL:
-                record = &ring[ring_at]
-                ring_at = ring_at + 1 if ring_at + 1 < ring_size else 0
-                top = &self.tops[self.symbol_index]
-                record.timestamp = top.timestamp
-                record.bid_price = top.bid_price
-                record.bid_shares = top.bid_shares
-                record.ask_price = top.ask_price
-                record.ask_shares = top.ask_shares
-                record.symbol_index = self.symbol_index
-                record.message_index = <uint32_t>result.messages
+        changed = apply_itch(self, data + at - length, length) & CHANGED_BBO
+        # Without a branch: a record is always written, but only a change into the ring.
+        record = &ring[ring_at] if changed else &unkept
+        top = &self.tops[self.symbol_index]
+        record.timestamp = top.timestamp
+        record.bid_price = load_alone(&top.bid_price)
+        record.bid_shares = load_alone(&top.bid_shares)
+        record.ask_price = load_alone(&top.ask_price)
+        record.ask_shares = load_alone(&top.ask_shares)
+        record.symbol_index = self.symbol_index
+        record.message_index = <uint32_t>result.messages
+        result.bbo_changes += changed
+        ring_at += changed
+        if ring_at == ring_size:
+            ring_at = 0
         result.messages += 1
     result.taken = at
     return result
@@ -456,7 +426,7 @@ cdef class OrderBook(Book):
 
     cdef void prefetch(self, const uint8_t *message, uint32_t length) noexcept nogil:
         """A message that will be applied some messages later: bring in what it will touch."""
-        look_ahead(self, message, length)
+        look_ahead(&self.ahead, &self.store, message, length)
 
     cdef void reset(self) noexcept nogil:
         """New day: all books empty and clean, all states unknown; symbols are kept."""
@@ -471,11 +441,11 @@ cdef class OrderBook(Book):
         cdef uint32_t number = 2 * symbol_index + (side == SIDE_SELL)
         cdef Ladder *ladder = &self.store.levels.ladders[number]
         cdef uint32_t i
-        cdef uint32_t count = ladder.count if ladder.count < maximum else maximum
+        cdef uint32_t count = min(ladder_levels(ladder), maximum)
         cdef PriceLevel *level
         for i in range(count):
             level = &self.store.levels.levels[ladder_level(ladder.entries[ladder.count - 1 - i])]
-            out[i].price = ladder_price(number, level.key)
+            out[i].price = level.price
             out[i].shares = <int64_t>level.shares
             out[i].orders = level.orders
         return count
@@ -528,7 +498,7 @@ cdef class OrderBook(Book):
     cdef int64_t best(self, uint32_t index, uint8_t side) noexcept nogil:
         """Slot of the first order in the queue at the best price of a side, -1 for an empty side."""
         cdef PriceLevel *level = ladder_best(&self.store.levels, 2 * index + (side == SIDE_SELL))
-        return -1 if level == NULL else <int64_t>level.first
+        return <int64_t>level.first if level.price else -1
 
     cdef int64_t find_order(self, uint64_t reference) noexcept nogil:
         """Slot of an order, -1 when it is not in the book."""
@@ -555,7 +525,7 @@ cdef class OrderBook(Book):
 
     cdef uint8_t order_side(self, int64_t slot) noexcept nogil:
         """SIDE_BUY or SIDE_SELL of the order in a slot."""
-        return SIDE_SELL if self.store.pool[slot].side & 1 else SIDE_BUY
+        return side_of(self.store.pool[slot].side)
 
     cdef uint32_t order_index(self, int64_t slot) noexcept nogil:
         """Symbol index of the order in a slot."""
@@ -590,7 +560,7 @@ cdef class OrderBook(Book):
         cdef Ladder *ladder = &self.store.levels.ladders[number]
         cdef uint32_t i, slot
         found = []
-        for i in range(ladder.count):
+        for i in range(ladder_levels(ladder)):
             slot = self.store.levels.levels[ladder_level(ladder.entries[ladder.count - 1 - i])].first
             while slot:
                 found.append((self.store.pool[slot].reference, self.store.pool[slot].price,
@@ -608,8 +578,9 @@ cdef class OrderBook(Book):
         announced longer than the data). Source: Nasdaq BinaryFILE 1.00.
         """
         cdef BboChange[::1] records = bbo_changes
-        cdef BboChange *ring = NULL
-        cdef size_t ring_size = 0
+        cdef BboChange unkept
+        cdef BboChange *ring = &unkept
+        cdef size_t ring_size = 1
         cdef size_t size = data.shape[0]
         cdef BatchResult result
         cdef uint64_t trades = self.counts[BOOK_TRADES]

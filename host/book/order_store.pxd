@@ -8,8 +8,8 @@ from host.book.index_map cimport (
     IndexMap, index_map_clear, index_map_close, index_map_open, index_map_put, index_map_remove,
     index_map_seek)
 from host.book.ladder cimport (
-    LEVEL_BITS, Ladder, LevelStore, PriceLevel, ladder_key, ladder_level, ladder_position,
-    level_insert, level_remove, level_store_clear, level_store_close, level_store_open)
+    LevelStore, PriceLevel, level_find_or_insert, level_remove, level_store_clear,
+    level_store_close, level_store_open)
 from host.book.pages cimport pages_close, pages_open
 
 cdef enum:                     # of order_store_add()
@@ -73,23 +73,17 @@ cdef inline int order_store_add(OrderStore *store, uint32_t side, uint64_t refer
                                 uint32_t shares, uint32_t price) noexcept nogil:
     """Add an order to the end of the queue at its price; STORE_*."""
     cdef uint32_t at = order_store_seek(store, reference)
-    cdef Ladder *ladder = &store.levels.ladders[side]
-    cdef uint64_t key = ladder_key(side, price)
     cdef uint32_t slot = store.free
-    cdef uint32_t position, number
+    cdef uint32_t number
     cdef PriceLevel *level
     cdef Order *order
     if store.map.entries[at].value != 0:
         return STORE_DUPLICATE
     if slot == 0 and store.used > store.capacity:
         return STORE_NO_ORDER
-    position = ladder_position(ladder, key)
-    if position < ladder.count and ladder.entries[position] >> LEVEL_BITS == key:
-        number = ladder_level(ladder.entries[position])
-    else:
-        number = level_insert(&store.levels, side, position, key)
-        if number == 0:
-            return STORE_NO_LEVEL
+    number = level_find_or_insert(&store.levels, side, price)
+    if number == 0:
+        return STORE_NO_LEVEL
     if slot != 0:
         store.free = store.pool[slot].next
     else:
@@ -104,10 +98,9 @@ cdef inline int order_store_add(OrderStore *store, uint32_t side, uint64_t refer
     order.next = 0
     order.level = number
     order.side = side
-    if level.last:
-        store.pool[level.last].next = slot
-    else:
-        level.first = slot
+    # Without a branch: the neighbour that is not there is slot 0, where writing does no harm.
+    store.pool[level.last].next = slot
+    level.first = level.first if level.last else slot
     level.last = slot
     level.shares += shares
     level.orders += 1
@@ -120,14 +113,11 @@ cdef inline void order_store_remove(OrderStore *store, uint32_t at) noexcept nog
     cdef uint32_t slot = store.map.entries[at].value
     cdef Order *order = &store.pool[slot]
     cdef PriceLevel *level = &store.levels.levels[order.level]
-    if order.previous:
-        store.pool[order.previous].next = order.next
-    else:
-        level.first = order.next
-    if order.next:
-        store.pool[order.next].previous = order.previous
-    else:
-        level.last = order.previous
+    # Without a branch: the neighbour that is not there is slot 0, where writing does no harm.
+    store.pool[order.previous].next = order.next
+    store.pool[order.next].previous = order.previous
+    level.first = level.first if order.previous else order.next
+    level.last = level.last if order.next else order.previous
     level.shares -= order.shares
     level.orders -= 1
     if level.orders == 0:
