@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rules of the house, as tests: layers, style, types, docstrings, generated files, documents."""
 
+import os
 import re
 import subprocess
 import sys
@@ -43,7 +44,15 @@ def is_generated(path: Path) -> bool:
 
 
 def run(*command: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": beside},  # cython-lint calls pycodestyle by its name
+    )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
 
 

@@ -82,9 +82,12 @@ def _make(name: str) -> None:
 
 
 def pids(name: str) -> list[int]:
-    """Processes whose network namespace is the named one."""
-    inode = os.stat(f"/run/netns/{name}").st_ino
-    found = []
+    """Processes whose network namespace is the named one; none where there is no such."""
+    found: list[int] = []
+    try:
+        inode = os.stat(f"/run/netns/{name}").st_ino
+    except FileNotFoundError:
+        return found
     for entry in os.listdir("/proc"):
         with contextlib.suppress(OSError):
             if entry.isdigit() and os.stat(f"/proc/{entry}/ns/net").st_ino == inode:
@@ -125,7 +128,14 @@ def transmit_checksums_by_sender(name: str, interface: str) -> None:
 def joined(left: str, right: str, links: Sequence[Link]) -> Iterator[None]:
     """Two namespaces joined by ``links`` for the time of the ``with``; removed whatever happens."""
     made: list[str] = []
+    turn = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
+        try:  # an abstract name: it vanishes with the process, whatever ends it
+            turn.bind(f"\0tickwire-{left}-{right}")
+        except OSError:
+            raise NamespaceError(
+                f"another run uses the namespaces {left!r} and {right!r}: let it end first"
+            ) from None
         for name in (left, right):
             _make(name)
             made.append(name)
@@ -148,7 +158,9 @@ def joined(left: str, right: str, links: Sequence[Link]) -> Iterator[None]:
             for pid in pids(name):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            netns.remove(name)
+            with contextlib.suppress(OSError):  # gone already: what we wanted
+                netns.remove(name)
+        turn.close()
 
 
 def _die_with_parent() -> None:

@@ -11,6 +11,7 @@ INTERVAL = enumeration(
     risk="t3 to t4: risk verdict",
     send="t4 to t5: order management, encoding, hand-over to the port",
     total="t0 to t5: from the burst to the order at the port",
+    following="t0 to t5 of further orders of the same packet, which waited for those before them",
 )
 
 STAGE_CLOCK = enumeration(

@@ -9,7 +9,8 @@ cdef enum:
     INTERVAL_RISK = 3  # t3 to t4: risk verdict
     INTERVAL_SEND = 4  # t4 to t5: order management, encoding, hand-over to the port
     INTERVAL_TOTAL = 5  # t0 to t5: from the burst to the order at the port
-    INTERVAL_COUNT = 6
+    INTERVAL_FOLLOWING = 6  # t0 to t5 of further orders of the same packet, which waited for those before them
+    INTERVAL_COUNT = 7
 
 cdef enum:
     STAGE_CLOCK_ORDERS = 0  # orders recorded

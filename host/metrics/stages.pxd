@@ -12,7 +12,8 @@ from host.model cimport Trace
 @cython.final
 cdef class StageClock:
     cdef readonly double ns_per_tick
-    cdef Histogram decode, book, strategy, risk, send, total
+    cdef Histogram decode, book, strategy, risk, send, total, following
+    cdef uint64_t last_received            # t0 of the order recorded last
     cdef uint64_t counts[STAGE_CLOCK_COUNT]
 
     cdef void record(self, const Trace *trace) noexcept nogil

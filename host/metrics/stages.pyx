@@ -13,6 +13,9 @@ from host.model cimport (STAGE_BOOK, STAGE_DECODED, STAGE_INTENT, STAGE_RECEIVED
 cdef class StageClock:
     """Histograms of the intervals t0-t1, t1-t2 ... t4-t5 and t0-t5, in nanoseconds.
 
+    The stages are those of the first order of each packet: a further one waited for the sends before
+    it, and stands with its t0-t5 under ``following``.
+
     ``ns_per_tick`` is the length of a tick of the time stamp counter (``nic.clock.Clock``). A stamp
     that is zero was never set, for example by an order that a timer caused; its intervals are left
     out and counted.
@@ -28,11 +31,16 @@ cdef class StageClock:
         self.risk = Histogram(significant_digits)
         self.send = Histogram(significant_digits)
         self.total = Histogram(significant_digits)
+        self.following = Histogram(significant_digits)
 
     cdef void record(self, const Trace *trace) noexcept nogil:
         """Take the stamps of an order that left."""
         cdef const uint64_t *t = &trace.stamps[0]
         self.counts[STAGE_CLOCK_ORDERS] += 1
+        if t[STAGE_RECEIVED] != 0 and t[STAGE_RECEIVED] == self.last_received:
+            self._interval(self.following, t[STAGE_RECEIVED], t[STAGE_SENT])
+            return
+        self.last_received = t[STAGE_RECEIVED]
         self._interval(self.decode, t[STAGE_RECEIVED], t[STAGE_DECODED])
         self._interval(self.book, t[STAGE_DECODED], t[STAGE_BOOK])
         self._interval(self.strategy, t[STAGE_BOOK], t[STAGE_INTENT])
@@ -63,7 +71,8 @@ cdef class StageClock:
 
     def histograms(self):
         """Interval name to its :class:`~host.metrics.histogram.Histogram`."""
-        ordered = (self.decode, self.book, self.strategy, self.risk, self.send, self.total)
+        ordered = (self.decode, self.book, self.strategy, self.risk, self.send, self.total,
+                   self.following)
         return dict(zip(INTERVAL.names, ordered, strict=True))
 
     def summary(self):

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -66,7 +68,7 @@ def command(
     from tools.demo import LOOPBACK_COSTS, Demo, DemoError, demo_folder, is_root, run_demo
     from tools.demo_text import print_demo
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it the same way
+    end_like_ctrl_c()
     as_root = is_root() and not loopback
     if not as_root:
         click.echo(f"tickwire: {LOOPBACK_COSTS}", err=True)
@@ -82,3 +84,15 @@ def command(
         print_demo(report)
     if not report["ok"]:
         raise click.exceptions.Exit(1)
+
+
+def end_like_ctrl_c() -> None:
+    """Let SIGTERM end the demo as Ctrl-C does; helper processes of libraries just end."""
+    owner = os.getpid()
+
+    def on_terminate(number: int, frame: Any) -> None:
+        if os.getpid() != owner:
+            os._exit(128 + number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, on_terminate)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+GROUPED = ("--dist", "loadgroup")
+"""Tests that make the same namespaces take turns on one worker."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -24,5 +26,10 @@ def command(arguments: tuple[str, ...]) -> None:
     if not (ROOT / "tests").is_dir():
         raise click.ClickException("the tests are part of a checkout; there is none here")
     os.chdir(ROOT)
-    argv = [sys.executable, "-m", "pytest", *(arguments or ("-n", str(os.cpu_count() or 1)))]
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *(arguments or ("-n", str(os.cpu_count() or 1), *GROUPED)),
+    ]
     os.execv(sys.executable, argv)
