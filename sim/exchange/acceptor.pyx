@@ -1,17 +1,17 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """The SoupBinTCP server: connections, logins, resume; OUCH messages go on to the order desk.
 
-A session outlives its connections: its sequenced messages are kept, and a login is given those from
-the number it asks for. Nothing here does input or output: bytes come in with the identity of their
-connection, and ``take_output`` gives what is to be written and what is to be closed.
+A session outlives its connections: its sequenced messages are kept, and a login is given those
+from the number it asks for. Nothing here does input or output: bytes come in with the identity of
+their connection, and ``take_output`` gives what is to be written and what is to be closed.
 
 Choices: a login to a session that is connected takes it over, for a client that crashed could not
-come back before the silence timeout otherwise; a number beyond the next one is rejected as session
-not available. Source: Nasdaq SoupBinTCP 3.00.
+come back before the silence timeout otherwise; a number beyond the next one is rejected as
+session not available. Source: Nasdaq SoupBinTCP 3.00.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 from nic.wire.check cimport CHECK_LENGTH, CHECK_OK
 from nic.wire.soupbintcp_codec cimport *
@@ -93,8 +93,8 @@ cdef class Connection:
 cdef class Acceptor:
     """Order-entry sessions of one desk, and the connections to them.
 
-    ``heartbeat_ns`` is the server's silence before a heartbeat, ``silence_ns`` the client's before it
-    is dropped, ``login_timeout_ns`` the time a connection has to log in.
+    ``heartbeat_ns`` is the server's silence before a heartbeat, ``silence_ns`` the client's before
+    it is dropped, ``login_timeout_ns`` the time a connection has to log in.
     """
 
     def __cinit__(self, OrderDesk desk not None, bint cancel_on_disconnect=False,

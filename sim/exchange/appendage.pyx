@@ -1,9 +1,9 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """Option tags at the end of OUCH 5.0 inbound messages.
 
-Sizes, and which message may carry which tag, come from ``nic/wire/ouch50.py``. A tag that the table
-does not know is skipped and counted: a newer revision may send it.
+Sizes, and which message may carry which tag, come from ``nic/wire/ouch50.py``. A tag that the
+table does not know is skipped and counted: a newer revision may send it.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """Writers of the ITCH 5.0 messages that an exchange sends, straight into its publisher.
 
@@ -156,7 +156,7 @@ cdef class FeedWriter:
 
     cdef void trade(self, uint16_t locate, uint32_t shares, int64_t price, uint64_t match_number,
                     uint64_t t_ns) noexcept nogil:
-        """P: an order that is not displayed was executed. Reference 0 and side B, as today's feed."""
+        """P: a hidden order was executed. Reference 0 and side B, as in today's feed."""
         cdef uint8_t *m = self.publisher.reserve(ITCH50_TRADE_LENGTH)
         _header(m, ITCH50_TRADE, locate, t_ns)
         itch50_trade_put_order_reference_number(m, 0)

@@ -1,12 +1,13 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """Background order flow: seeded, at a given rate, in virtual time.
 
-Each symbol has a fair price that walks at random. Orders are added around it, cancelled, reduced and
-replaced, and marketable ones trade, mostly against what the fair price left behind. The mix is near to
-a real day's: about 44 % adds, 39 % deletes, 8 % replaces, 4 % executions, 2 % partial cancels. Both
-sides of each symbol stay quoted, a few ticks apart. The n-th message of the flow has the n-th moment
-of its rate as its time, however the driver calls; the same seed makes the same orders.
+Each symbol has a fair price that walks at random. Orders are added around it, cancelled, reduced
+and replaced, and marketable ones trade, mostly against what the fair price left behind. The mix
+is near to a real day's: about 44 % adds, 39 % deletes, 8 % replaces, 4 % executions, 2 % partial
+cancels. Both sides of each symbol stay quoted, a few ticks apart. The n-th message of the flow
+has the n-th moment of its rate as its time, however the driver calls; the same seed makes the
+same orders.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -23,10 +24,10 @@ from sim.exchange.enumerations import FLOW
 
 cdef enum:
     PER_MILLE = 1000
-    TAKES = 42                 # actions of each kind, per mille; the rest are adds
+    TAKES = 22                 # actions of each kind, per mille; the rest are adds
     REPLACES = 80
     REDUCES = 20
-    DELETES = 395
+    DELETES = 405
     HIDDEN_ADDS = 10           # of the adds, per mille
     ATTRIBUTED_ADDS = 20
     WALK_ONE_IN = 24           # actions between two steps of the fair price, on average
@@ -270,7 +271,7 @@ cdef class BackgroundFlow:
             self._enter(locate, SIDE_SELL, self._passive_price(locate, SIDE_SELL, 0), False, t_ns)
 
     cdef int64_t _pick(self, SymbolFlow *flow) noexcept nogil:
-        """Place of a random order that still rests, -1 for none; orders that traded are forgotten."""
+        """Place of a random order that still rests, -1 for none; others are forgotten."""
         cdef uint32_t at
         cdef uint64_t order
         while flow.count:

@@ -29,7 +29,7 @@ cdef class MatchingEngine(Venue):
     cdef Level levels[DEPTH_LEVELS]
     cdef uint64_t counts[MATCHING_COUNT]
 
-    # background participants: ordinary orders without a session; the reference is 0 where none rests
+    # background participants: ordinary orders without a session; reference 0 where none rests
     cdef uint64_t background_enter(self, uint16_t locate, uint8_t side, uint32_t shares,
                                    int64_t price, bint immediate, bint is_hidden, uint32_t mpid,
                                    uint64_t t_ns) noexcept nogil

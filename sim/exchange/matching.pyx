@@ -1,22 +1,22 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """The matching engine: price, then displayed before hidden, then time; many symbols.
 
-Displayed orders rest in one book, hidden ones in another. Each event goes to the feed (ITCH) and to
-the owners (OUCH, by the order desk). What the feed says is enough to rebuild the displayed book:
-executions of hidden orders are Trade messages. A replacement always loses its place (ITCH Order
-Replace, or Delete and Add where it takes liquidity or changes its display); a smaller size by Cancel
-or Modify keeps it (ITCH Order Cancel).
+Displayed orders rest in one book, hidden ones in another. Each event goes to the feed (ITCH) and
+to the owners (OUCH, by the order desk). What the feed says is enough to rebuild the displayed
+book: executions of hidden orders are Trade messages. A replacement always loses its place (ITCH
+Order Replace, or Delete and Add where it takes liquidity or changes its display); a smaller size
+by Cancel or Modify keeps it (ITCH Order Cancel).
 
-A post-only order that would take is accepted, then cancelled: reason G where a displayed order stands
-against it, F where only a hidden one does. An IOC order with a minimum quantity that is not there is
-cancelled without trading. Orders rest through a halt; cancels work in it, new orders do not.
+A post-only order that would take is accepted, then cancelled: reason G where a displayed order
+stands against it, F where only a hidden one does. An IOC order with a minimum quantity that is
+not there is cancelled without trading. Orders rest through a halt; cancels work in it, new orders
+do not.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
-from host.book.book cimport Level
 from host.book.order_book cimport OrderBook
 from host.model cimport CHANGED_DEPTH, SIDE_BUY, SIDE_SELL, TIME_IN_FORCE_IOC
 from sim.exchange.client_order cimport ClientOrder
@@ -192,7 +192,7 @@ cdef class MatchingEngine(Venue):
 
     cdef uint32_t _match(self, uint16_t locate, uint8_t side, int64_t limit, uint32_t shares,
                          ClientOrder *taker, uint64_t t_ns) noexcept nogil:
-        """Trade against resting orders; the shares left. ``taker`` is NULL for background orders."""
+        """Trade against resting orders; the shares left. ``taker`` is NULL in the background."""
         cdef uint8_t opposite = _opposite(side)
         cdef int64_t seen, unseen
         cdef bint better
@@ -432,7 +432,7 @@ cdef class MatchingEngine(Venue):
 
     def cancel_background(self, uint64_t reference, uint64_t t_ns, uint32_t shares=0,
                           bint hidden=False):
-        """Take shares (0: all) off an order that ``enter_background`` left; says whether it was there."""
+        """Take shares (0: all) off what ``enter_background`` left; says whether it was there."""
         return self.background_reduce(reference, hidden, shares, t_ns)
 
     @property

@@ -1,9 +1,10 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """What an OUCH 5.0 order must look like to be taken, whatever the market does.
 
-Limit orders in continuous trading are taken: day, IOC, GTX, GTT and after-hours (the last two letters
-of these as day orders), displayed, attributed or hidden. Everything else has its reject reason.
+Limit orders in continuous trading are taken: day, IOC, GTX, GTT and after-hours (the last two
+letters of these as day orders), displayed, attributed or hidden. Everything else has its reject
+reason.
 
 Source: Nasdaq OUCH 5.0, revision 1.04, Enter Order and Replace Order Request.
 """

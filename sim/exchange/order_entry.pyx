@@ -1,15 +1,16 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """OUCH 5.0 order entry: what is checked and kept before and after a venue matches.
 
-``OrderDesk`` reads the inbound messages of every session, keeps the live client orders, writes the
-outbound messages, and knows nothing of books: it hands orders to a ``Venue`` (the matching engine, or
-the replayed market) and hears of executions and cancels from it. So both answer in the same bytes.
+``OrderDesk`` reads the inbound messages of every session, keeps the live client orders, writes
+the outbound messages, and knows nothing of books: it hands orders to a ``Venue`` (the matching
+engine, or the replayed market) and hears of executions and cancels from it. So both answer in the
+same bytes.
 
 Choices where the document leaves room: sizes in Cancel and Modify count the whole chain, what was
 executed included, as in Replace; a Replace whose size was executed already answers Replaced with
-state D; invalid details in a Replace cancel the order with reason U; a Replace in a halted symbol is
-Rejected and leaves the order alone. Orders other than limit orders in continuous trading are
+state D; invalid details in a Replace cancel the order with reason U; a Replace in a halted symbol
+is Rejected and leaves the order alone. Orders other than limit orders in continuous trading are
 Rejected under the reason the document has for it.
 
 Source: Nasdaq OUCH 5.0, revision 1.04. Times are nanoseconds since midnight.
@@ -32,7 +33,7 @@ from sim.exchange.reports cimport (
     report_accepted, report_account, report_broken, report_canceled, report_executed,
     report_mass_cancel, report_modified, report_order_entry, report_rejected, report_replaced,
     report_self_match_canceled, report_system_event)
-from sim.exchange.sequenced cimport SequencedBytes, SequencedStore
+from sim.exchange.sequenced cimport SequencedStore
 
 from sim.exchange.enumerations import ORDER_ENTRY, REJECT_REASON
 
@@ -281,7 +282,8 @@ cdef class OrderDesk:
         self.counts[ORDER_ENTRY_CANCELS] += 1
         if not self._options(m, length, OUCH50_CANCEL_ORDER_REQUEST_LENGTH, &options):
             return
-        order = self._find(session, options.user_ref_idx, ouch50_cancel_order_request_user_ref_num(m))
+        order = self._find(session, options.user_ref_idx,
+                           ouch50_cancel_order_request_user_ref_num(m))
         if order is NULL:
             self.counts[ORDER_ENTRY_NOT_LIVE] += 1
         elif intended >= order.executed + order.leaves:
@@ -299,7 +301,8 @@ cdef class OrderDesk:
         self.counts[ORDER_ENTRY_MODIFIES] += 1
         if not self._options(m, length, OUCH50_MODIFY_ORDER_REQUEST_LENGTH, &options):
             return
-        order = self._find(session, options.user_ref_idx, ouch50_modify_order_request_user_ref_num(m))
+        order = self._find(session, options.user_ref_idx,
+                           ouch50_modify_order_request_user_ref_num(m))
         if order is NULL:
             self.counts[ORDER_ENTRY_NOT_LIVE] += 1
             return
@@ -559,7 +562,7 @@ cdef class OrderDesk:
         self.on_timer(t_ns)
 
     def open_orders(self):
-        """Live client orders: (session, channel, UserRefNum, reference, symbol, side, leaves, price)."""
+        """Live orders: (session, channel, UserRefNum, reference, symbol, side, leaves, price)."""
         cdef uint32_t record
         cdef ClientOrder *order
         found = []

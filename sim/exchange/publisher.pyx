@@ -1,10 +1,10 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """ITCH messages in, MoldUDP64 packets out, and the history that answers re-requests.
 
 Messages lie in the history as MoldUDP64 message blocks, so a packet is a header and a copy of
-blocks, on the lines and in an answer alike. A packet is cut when the next message would not fit or
-when the driver flushes. Both lines carry the same packets: one list serves them.
+blocks, on the lines and in an answer alike. A packet is cut when the next message would not fit
+or when the driver flushes. Both lines carry the same packets: one list serves them.
 
 Source: Nasdaq MoldUDP64 1.00.
 """

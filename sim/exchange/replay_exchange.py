@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from host.book.book import Book
-
 from sim.exchange.acceptor import Acceptor, OrderEntrySession
 from sim.exchange.config import SessionConfig
 from sim.exchange.order_entry import OrderDesk
@@ -17,9 +16,9 @@ class ReplayExchange:
     """The order-entry side of :class:`~sim.exchange.exchange.Exchange` over a replayed book.
 
     ``book`` holds the recorded market; each message of the recording goes through ``on_message``
-    (or the caller applies it and calls ``market.observe`` from Cython). Times ``t_ns`` are nanoseconds
-    since midnight, as in the recording, never going back. Sessions are logged in to as at the real
-    acceptor.
+    (or the caller applies it and calls ``market.observe`` from Cython). Times ``t_ns`` are
+    nanoseconds since midnight, as in the recording, never going back. Sessions are logged in to as
+    at the real acceptor.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class ReplayExchange:
         self.desk.system_event("S", start_ns)
 
     def on_message(self, message: bytes, t_ns: int) -> int:
-        """One message of the recording; the bits of what it changed (``host.book.book.CHANGED``)."""
+        """One message of the recording; the bits of ``host.book.book.CHANGED`` for it."""
         changed: int = self.market.apply_message(message, t_ns)
         return changed
 

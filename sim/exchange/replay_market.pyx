@@ -1,24 +1,28 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """A market whose other side is a recorded feed: client orders meet the replayed book.
 
 The recorded participants can't react, so the rules are stated here:
 
-- A marketable order takes the displayed shares level by level, best first, at the level's price. What
-  was taken of a level stays taken until the level changes; nothing is taken out of the book itself.
-- The rest of an IOC order is cancelled; post-only and minimum quantity work as in the matching engine.
-- A resting order stands behind the shares displayed at its price when it came (never more than are
-  displayed there now). Trades at its price first use up those shares; what is more fills it. A trade at
-  a worse price for the resting side, or an order that comes to stand against it, would have met it
-  first and fills it. It fills at its own price. A hidden order fills only in the latter two ways.
+- A marketable order takes the displayed shares level by level, best first, at the level's price.
+  What was taken of a level stays taken until the level changes; nothing is taken out of the book
+  itself.
+- The rest of an IOC order is cancelled; post-only and minimum quantity work as in the matching
+  engine.
+- A resting order stands behind the shares displayed at its price when it came (never more than
+  are displayed there now). Trades at its price first use up those shares; what is more fills it.
+  A trade at a worse price for the resting side, or an order that comes to stand against it, would
+  have met it first and fills it. It fills at its own price. A hidden order fills only in the
+  latter two ways.
 - Trades whose resting side the feed does not tell count for both sides.
-- Client orders that cross each other trade, after the displayed shares of a better or equal price.
+- Client orders that cross each other trade, after the displayed shares of a better or equal
+  price.
 
-Symbol index, prices and times are those of the book; order entry is the same ``OrderDesk`` as in front
-of the matching engine, so the same OUCH bytes come out.
+Symbol index, prices and times are those of the book; order entry is the same ``OrderDesk`` as in
+front of the matching engine, so the same OUCH bytes come out.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from host.book.book cimport Book, Level
 from host.model cimport (
@@ -50,8 +54,8 @@ cdef class ReplayMarket(Venue):
     """Order entry of ``desk`` against ``book``, which the caller (or ``apply``) feeds.
 
     Reference and match numbers begin at 2**62, apart from those of the recording. A symbol whose
-    trading state was never heard is halted, unless ``unknown_state_trades`` (for recordings that begin
-    during the day). ``taken_levels`` bounds the levels whose taken shares are remembered.
+    trading state was never heard is halted, unless ``unknown_state_trades`` (for recordings that
+    begin during the day). ``taken_levels`` bounds the levels whose taken shares are remembered.
     """
 
     def __cinit__(self, Book book not None, OrderDesk desk not None,
@@ -130,7 +134,7 @@ cdef class ReplayMarket(Venue):
 
     cdef uint32_t apply(self, const uint8_t *message, uint32_t length,
                         uint64_t t_ns) noexcept nogil:
-        """Apply a message to the book and let the client orders feel it; the book's CHANGED_* bits."""
+        """Apply a message to the book and let client orders feel it; the book's CHANGED_* bits."""
         cdef uint32_t changed = self.book.apply(message, length)
         self.observe(self.book.symbol_index, changed, t_ns)
         return changed

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 from host.book.book import Book
-
 from host.capture_loop import Counterparty
 from host.engine import BookObserver
 from nic.stream import Stream

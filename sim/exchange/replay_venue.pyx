@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The replayed market at the other end of an order-entry session in memory.
 
-The client's gateway talks SoupBinTCP and OUCH 5.0 to it as to any exchange; the bytes go through a
-stream in memory, the times are those of the recording.
+The client's gateway talks SoupBinTCP and OUCH 5.0 to it as to any exchange; the bytes go through
+a stream in memory, the times are those of the recording.
 """
 
 from host.model cimport CHANGED_BBO, CHANGED_DEPTH, CHANGED_TRADE

@@ -1,9 +1,10 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """Writers of the OUCH 5.0 outbound messages, straight into a session's sequenced store.
 
-Where the appendage length is optional it is left out, as on the real wire, unless the order belongs
-to a channel: then the message carries the UserRefIdx tag. ``t_ns`` is nanoseconds since midnight.
+Where the appendage length is optional it is left out, as on the real wire, unless the order
+belongs to a channel: then the message carries the UserRefIdx tag. ``t_ns`` is nanoseconds since
+midnight.
 
 Source: Nasdaq OUCH 5.0, revision 1.04; layouts from ``nic/wire/ouch50.py``.
 """
@@ -13,7 +14,7 @@ from libc.string cimport memcpy
 from nic.wire.ouch50_codec cimport *
 from sim.exchange.client_order cimport ClientOrder
 from sim.exchange.ids cimport (
-    CANCEL_REASON_SELF_MATCH_PREVENTION, OPTION_TAG_EXPIRE_TIME, OPTION_TAG_POST_ONLY,
+    CANCEL_REASON_SELF_MATCH_PREVENTION, OPTION_TAG_POST_ONLY,
     OPTION_TAG_USER_REF_IDX)
 from sim.exchange.sequenced cimport SequencedBytes, sequenced_commit, sequenced_reserve
 
@@ -56,7 +57,7 @@ cdef void report_system_event(SequencedBytes *store, uint8_t event_code,
 cdef void report_accepted(SequencedBytes *store, const ClientOrder *order, uint8_t order_state,
                           const uint8_t *appendage, uint32_t appendage_length,
                           uint64_t t_ns) noexcept nogil:
-    """Order Accepted; ``appendage`` is what the client gave, less what the message may not carry."""
+    """Order Accepted; ``appendage``: what the client gave, less what it may not carry."""
     cdef uint8_t *m = sequenced_reserve(store, OUCH50_ORDER_ACCEPTED_LENGTH + appendage_length)
     if m is NULL:
         return

@@ -1,9 +1,10 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """The MoldUDP64 re-request server: answers from the publisher's history.
 
-The answer is an ordinary downstream packet with as many messages as fit; the client asks again for
-the rest. What is no proper request is counted and gets no answer. Source: Nasdaq MoldUDP64 1.00.
+The answer is an ordinary downstream packet with as many messages as fit; the client asks again
+for the rest. What is no proper request is counted and gets no answer. Source: Nasdaq MoldUDP64
+1.00.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -37,7 +38,8 @@ cdef class RerequestServer:
         if length != MOLDUDP64_HEADER_LENGTH:
             self.counts[REREQUEST_BAD_LENGTH] += 1
             return 0
-        if memcmp(moldudp64_header_session(data), self.publisher.session, sizeof(self.publisher.session)):
+        if memcmp(moldudp64_header_session(data), self.publisher.session,
+                  sizeof(self.publisher.session)):
             self.counts[REREQUEST_BAD_SESSION] += 1
             return 0
         wanted = moldudp64_header_message_count(data)
@@ -52,7 +54,7 @@ cdef class RerequestServer:
             self.counts[REREQUEST_DROPPED_FROM_HISTORY] += 1
             return 0
         used = self.publisher.copy_blocks(first, wanted, self.out + MOLDUDP64_HEADER_LENGTH,
-                                     MAXIMUM_PAYLOAD_BYTES - MOLDUDP64_HEADER_LENGTH, &count)
+                                          MAXIMUM_PAYLOAD_BYTES - MOLDUDP64_HEADER_LENGTH, &count)
         self.publisher.write_header(self.out, first, count)
         self.counts[REREQUEST_ANSWERED] += 1
         self.counts[REREQUEST_MESSAGES] += count

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """The sequenced messages of one order-entry session, kept for the day.
 

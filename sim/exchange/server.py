@@ -137,9 +137,9 @@ class ExchangeServer:
         listener, requests = self._listener, self._request_socket
         assert listener is not None and requests is not None
         writers = [client for client in self._clients.values() if client.pending]
-        readable, writable, _ = select.select(
-            [listener, requests, *self._clients.values()], writers, [], timeout
-        )
+        readers: list[socket.socket | ClientSocket] = [listener, requests]
+        readers += self._clients.values()
+        readable, writable, _ = select.select(readers, writers, [], timeout)
         if not readable and not writable:
             return
         now = time.monotonic_ns()

@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-from sim.exchange.feed_writer import FeedWriter
-from sim.exchange.matching import MatchingEngine
-from sim.exchange.order_entry import OrderDesk
-from sim.exchange.publisher import Publisher
-from sim.exchange.sequenced import SequencedStore
-
 from nic.wire import reference
 from nic.wire.itch50 import ITCH50
 from nic.wire.moldudp64 import MOLDUDP64
 from nic.wire.ouch50 import OUCH50
 from nic.wire.soupbintcp import SOUPBINTCP
 from sim.exchange.enumerations import CANCEL_REASON, REJECT_REASON
+from sim.exchange.feed_writer import FeedWriter
+from sim.exchange.matching import MatchingEngine
+from sim.exchange.order_entry import OrderDesk
+from sim.exchange.publisher import Publisher
+from sim.exchange.sequenced import SequencedStore
 
 
 def ouch(name, tags=None, **values):
@@ -199,7 +198,7 @@ class ReadableBook:
             self.orders[new] = [locate, side, v["price"], v["shares"]]
 
     def side(self, locate, side):
-        """(reference, price, shares) best first and in queue order, as the engine's book gives it."""
+        """(reference, price, shares) best first and in queue order."""
         found = [
             (key, price, shares)
             for key, (at, which, price, shares) in self.orders.items()

@@ -5,12 +5,12 @@ import random
 
 import pytest
 from exchange_support import ReadableBook, blocks, itch, login, ouch, packets, unsequenced
-from host.book.order_book import OrderBook
-from sim.exchange.publisher import Publisher
-from sim.exchange.rerequest import RerequestServer
 
+from host.book.order_book import OrderBook
 from sim.exchange.config import parse_config
 from sim.exchange.exchange import Exchange
+from sim.exchange.publisher import Publisher
+from sim.exchange.rerequest import RerequestServer
 
 SYMBOLS = ["AAPL", "MSFT", "NVDA", "AMZN"]
 MILLISECOND = 1_000_000

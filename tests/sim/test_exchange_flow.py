@@ -4,6 +4,7 @@
 import time
 
 import pytest
+
 from sim.exchange.feed_writer import FeedWriter
 from sim.exchange.flow import BackgroundFlow
 from sim.exchange.matching import MatchingEngine

@@ -5,8 +5,8 @@ import pytest
 from exchange_support import login, ouch, packets, short, soup, unsequenced
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sim.exchange.acceptor import Acceptor
 
+from sim.exchange.acceptor import Acceptor
 from sim.exchange.config import parse_config
 from sim.exchange.exchange import Exchange
 
