@@ -24,6 +24,7 @@ from host.trading import Trading, VenueLogin, limits_of
 from nic.affinity import pin
 from nic.clock import Clock
 from nic.frame import address_number
+from nic.memory import lock_memory
 from nic.port import Port, PortError
 from nic.tcp_stream import TcpStream
 from nic.udp import UdpPort
@@ -79,6 +80,7 @@ class Appliance:
             for symbol, values in config.risk.symbols.items()
         }
         self._pending_venues = dict(config.execution.symbol_venues)
+        self.memory = lock_memory()
         self.clock = Clock()
         self.lines = [opening.enter_context(open_line(line)) for line in config.feed.lines]
         self.recovery = self._open_recovery(opening)

@@ -17,6 +17,8 @@ def report_of(appliance: Appliance) -> dict[str, Any]:
             for port in (*appliance.lines, appliance.recovery)
             if port is not None
         ],
+        "memory": appliance.memory,
+        "core": appliance.config.engine.core,
         "messages": {
             "delivered": engine.counters()["messages"],
             "types": engine.message_types(),

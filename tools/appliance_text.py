@@ -14,6 +14,8 @@ STAGE_COLUMNS = ("stage", "min", "p50", "p99", "p99.9", "max", "count")
 def print_appliance(report: Mapping[str, Any]) -> None:
     """Print the report of one run."""
     out = console()
+    core = "not pinned" if report["core"] is None else f"pinned to core {report['core']}"
+    out.print(f"hot thread: {core}, memory {report['memory']}", markup=False)
     for port in report["ports"]:
         counters = port["counters"]
         copy = "zero-copy" if port.get("zero_copy") else "copy"
