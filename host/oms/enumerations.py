@@ -54,7 +54,7 @@ OMS = enumeration(
     replaces_sent="replaces handed to a venue",
     cancels_sent="cancels handed to a venue",
     cancels_superfluous="of these, to a size the order is not above, to be ignored",
-    not_sent="passed requests that the venue could not take",
+    not_sent="passed requests that the venue did not take",
     order_table_full="passed requests for which no number was free",
     numbers_skipped="numbers not used because their place holds an open order",
     accepted="Accepted messages",
@@ -83,11 +83,11 @@ OMS = enumeration(
     illegal_other="messages of a kind that does not exist",
     illegal_internal="transitions of our own that the table forbids: a defect",
     unknown_order="messages for a number or venue that no order has",
-    execution_not_found="Broken Trade messages whose execution is no longer remembered",
-    replaces_ignored="replacements that never were because the original was no longer live",
+    execution_not_found="Broken Trade messages whose execution is not remembered",
+    replaces_ignored="replacements that never were: the original was no longer live",
     became_unknown="orders unacknowledged when the session went down",
     not_received="unknown orders that the exchange never got",
-    still_unknown="unknown orders whose number was consumed without an answer",
+    still_unknown="unknown orders whose number was consumed, unanswered",
     cancels_lost="cancels without an answer when the session was up again",
 )
 """From ``accepted`` and from ``illegal_accepted`` on the counters follow the REPORT_* kinds."""

@@ -48,7 +48,7 @@ cdef enum:
     OMS_REPLACES_SENT = 1  # replaces handed to a venue
     OMS_CANCELS_SENT = 2  # cancels handed to a venue
     OMS_CANCELS_SUPERFLUOUS = 3  # of these, to a size the order is not above, to be ignored
-    OMS_NOT_SENT = 4  # passed requests that the venue could not take
+    OMS_NOT_SENT = 4  # passed requests that the venue did not take
     OMS_ORDER_TABLE_FULL = 5  # passed requests for which no number was free
     OMS_NUMBERS_SKIPPED = 6  # numbers not used because their place holds an open order
     OMS_ACCEPTED = 7  # Accepted messages
@@ -77,10 +77,10 @@ cdef enum:
     OMS_ILLEGAL_OTHER = 30  # messages of a kind that does not exist
     OMS_ILLEGAL_INTERNAL = 31  # transitions of our own that the table forbids: a defect
     OMS_UNKNOWN_ORDER = 32  # messages for a number or venue that no order has
-    OMS_EXECUTION_NOT_FOUND = 33  # Broken Trade messages whose execution is no longer remembered
-    OMS_REPLACES_IGNORED = 34  # replacements that never were because the original was no longer live
+    OMS_EXECUTION_NOT_FOUND = 33  # Broken Trade messages whose execution is not remembered
+    OMS_REPLACES_IGNORED = 34  # replacements that never were: the original was no longer live
     OMS_BECAME_UNKNOWN = 35  # orders unacknowledged when the session went down
     OMS_NOT_RECEIVED = 36  # unknown orders that the exchange never got
-    OMS_STILL_UNKNOWN = 37  # unknown orders whose number was consumed without an answer
+    OMS_STILL_UNKNOWN = 37  # unknown orders whose number was consumed, unanswered
     OMS_CANCELS_LOST = 38  # cancels without an answer when the session was up again
     OMS_COUNT = 39

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Order management: takes what passed the gate, numbers it, keeps it and sends it."""
 
+cimport cython
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from host.interfaces cimport OrderPath
@@ -12,6 +13,8 @@ from host.risk.exposure cimport Exposures
 from host.risk.gate cimport RiskGate
 from host.risk.ids cimport GATE_VENUES
 
+
+@cython.final
 cdef class OrderManager(OrderPath):
     cdef RiskGate gate
     cdef Exposures exposures
@@ -20,7 +23,6 @@ cdef class OrderManager(OrderPath):
     cdef list channels             # keeps alive what channel_table points to
     cdef PyObject *channel_table[GATE_VENUES]
 
-    cdef uint32_t accept(self, const PassedOrder *passed, uint64_t t_ns) noexcept nogil
     cdef uint32_t cancel_open(self, uint64_t t_ns) noexcept nogil
     cdef uint32_t free_number(self) noexcept nogil
     cdef uint32_t send_order(self, const PassedOrder *passed, uint64_t t_ns) noexcept nogil

@@ -67,14 +67,12 @@ cdef class OrderManager(OrderPath):
         cdef uint32_t user_ref_num = self.free_number()
         cdef Order *order
         cdef Order *original = NULL
-        cdef int before = 0
         if user_ref_num == 0:
             return 0
         if request.action == ACTION_REPLACE:
             original = self.table.find(request.user_ref_num)
             if original == NULL or original.replaced_by != 0:
                 return 0
-            before = original.state
         if not self.exposures.on_opened(passed, user_ref_num):
             return 0
         order = &self.table.orders[user_ref_num & self.table.mask]
@@ -110,7 +108,8 @@ cdef class OrderManager(OrderPath):
         order.user_ref_num = 0
         if original != NULL:
             original.replaced_by = 0
-            self.table.move(original, EVENT_SEND_FAILED, before, t_ns)
+            self.table.move(original, EVENT_SEND_FAILED, self.table.settled_state(original),
+                            t_ns)
         self.table.next_user_ref_num = user_ref_num
         return 0
 
@@ -119,10 +118,8 @@ cdef class OrderManager(OrderPath):
         cdef const OrderRequest *request = &passed.request
         cdef Order *order = self.table.find(request.user_ref_num)
         cdef uint8_t cancel_before
-        cdef uint8_t before
         if order == NULL or not self.table.is_open(order):
             return 0
-        before = order.state
         cancel_before = order.cancel_requested
         if not self.exposures.on_opened(passed, request.user_ref_num):
             return 0
@@ -138,7 +135,7 @@ cdef class OrderManager(OrderPath):
             return request.user_ref_num
         self.exposures.on_unsent(passed, request.user_ref_num)
         order.cancel_requested = cancel_before
-        self.table.move(order, EVENT_SEND_FAILED, before, t_ns)
+        self.table.move(order, EVENT_SEND_FAILED, self.table.settled_state(order), t_ns)
         return 0
 
     cdef int send(self, const PassedOrder *passed, uint32_t user_ref_num,

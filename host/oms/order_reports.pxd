@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the exchange and the session say, applied to the orders."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from host.interfaces cimport ReportSink
 from host.model cimport Report
@@ -9,6 +10,8 @@ from host.oms.order_table cimport CANCEL_NONE, CANCEL_SOME, Order, OrderTable
 from host.risk.gate cimport RiskGate
 from host.risk.ids cimport GATE_VENUES
 
+
+@cython.final
 cdef class OrderReports(ReportSink):
     cdef OrderTable table
     cdef RiskGate gate

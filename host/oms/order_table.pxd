@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The orders, the list of the open ones, and the rules by which their states change."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from host.interfaces cimport OrderEventSink
 from host.model cimport Top
@@ -51,6 +52,8 @@ cdef struct IllegalTransition:
     uint8_t state
     uint8_t event
 
+
+@cython.final
 cdef class OrderTable:
     cdef Exposures exposures
     cdef OrderEventSink events

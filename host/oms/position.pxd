@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Positions and profit in integers, and the executions they came from."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 cdef struct Position:
@@ -22,6 +23,8 @@ cdef struct Execution:
     uint8_t side
     uint8_t is_broken
 
+
+@cython.final
 cdef class Positions:
     cdef readonly uint32_t symbol_capacity
     cdef readonly uint32_t execution_capacity

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is open and what may still happen to the positions, as the gate counts it."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from host.model cimport PassedOrder
 
@@ -38,6 +39,8 @@ cdef struct SymbolExposure:
     int64_t last_fill_price        # values the position
     SideExposure sides[2]
 
+
+@cython.final
 cdef class Exposures:
     cdef readonly uint32_t symbol_capacity
     cdef readonly uint32_t order_capacity

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The risk gate: between execution and order management, the only way to an order on the wire."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from host.interfaces cimport OrderEntry, OrderPath, Recorder
 from host.model cimport OrderRequest, PassedOrder, Top, Trace
@@ -20,6 +21,8 @@ cdef struct Change:                # what a request adds to the worst case, if i
     int64_t notional_added
     bint is_smaller                # a replace that is in no way more than the order it replaces
 
+
+@cython.final
 cdef class RiskGate(OrderEntry):
     cdef const Top *tops
     cdef uint32_t symbol_count     # of the tops; at most exposures.symbol_capacity
@@ -52,7 +55,6 @@ cdef class RiskGate(OrderEntry):
     cdef dict symbol_limits
     cdef object armed
 
-    cdef uint32_t submit(self, const OrderRequest *request, uint64_t t_ns) noexcept nogil
     cdef void set_stale(self, bint is_stale) noexcept nogil
     cdef void set_session(self, uint16_t venue, bint is_up) noexcept nogil
     cdef void bind_tops(self, const Top *tops, uint32_t symbol_count) noexcept

@@ -131,6 +131,7 @@ cdef class RiskGate(OrderEntry):
         cdef OpenOrder *order = NULL
         cdef const LimitSet *limits
         cdef Change change
+        cdef bint crosses_own
         cdef int reason
         if request.action == ACTION_REPLACE or request.action == ACTION_CANCEL:
             order = self.exposures.find(request.user_ref_num)
@@ -147,7 +148,8 @@ cdef class RiskGate(OrderEntry):
         if reason != RISK_PASSED:
             return reason
         self.measure(request, order, &change)
-        if self.reduces(request, &change):
+        crosses_own = self.crosses_own(request)
+        if not crosses_own and self.reduces(request, &change):
             return RISK_PASSED
         limits = &self.limit_sets[request.symbol_index]
         reason = self.check_state(request.symbol_index)
@@ -168,9 +170,7 @@ cdef class RiskGate(OrderEntry):
         if (request.action == ACTION_NEW and self.recent.holds(
                 request, t_ns, self.gate_limits.values[LIMIT_DUPLICATE_WINDOW_NS])):
             return RISK_DUPLICATE_ORDER
-        if self.crosses_own(request):
-            return RISK_SELF_TRADE
-        return RISK_PASSED
+        return RISK_SELF_TRADE if crosses_own else RISK_PASSED
 
     cdef int check_sendable(self, const OrderRequest *request,
                             const OpenOrder *order) noexcept nogil:
@@ -228,11 +228,9 @@ cdef class RiskGate(OrderEntry):
                  else request.price >= order.price))
 
     cdef bint reduces(self, const OrderRequest *request, const Change *change) noexcept nogil:
-        """Whether it can only make the position smaller, or is less than what it replaces."""
+        """Whether a request that crosses no own order closes, or is less than what it replaces."""
         cdef const SymbolExposure *symbol = &self.exposures.symbols[request.symbol_index]
         cdef int64_t closing
-        if self.crosses_own(request):
-            return False
         if change.is_smaller:
             return True
         if request.side == SIDE_BUY:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The orders that passed lately, to tell a duplicate."""
 
+cimport cython
 from libc.stdint cimport uint32_t, uint64_t
 from host.model cimport OrderRequest
 
@@ -10,6 +11,8 @@ cdef struct RecentOrder:
     uint64_t origin     # symbol index 32 bits, strategy 16 << 32
     uint64_t passed_ns
 
+
+@cython.final
 cdef class RecentOrders:
     cdef RecentOrder *entries
     cdef RecentOrder *place        # where the latest remember() wrote
