@@ -1,14 +1,15 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: cdivision=True, initializedcheck=False
 # SPDX-License-Identifier: Apache-2.0
 """A generated ITCH 5.0 day: seeded, valid to the last message, for benchmarks and tests.
 
-What makes it day-like: a spin of directories and trading states; books that fill up to a number of open
-orders and stay about there; the mix A 44 %, D 39 %, U 8 %, E 4 %, X 2 %, rest 3 % (over 10 million messages
-with 220,000 open orders; a shorter stream has more A, because the filling weighs more); activity by
-symbol after Zipf's law; stock locates spread as among 8,000 symbols; prices near a wandering middle, most
-within a few ticks of the touch, some far away; orders that never cross; executions of the first order at
-the best price; half of the cancellations among the last 16,384 orders, the others anywhere;
-references that grow by 1 to 8.
+What makes it day-like: a spin of directories and trading states; books that fill up to a number of
+open orders and stay about there; the mix A 44 %, D 39 %, U 8 %, E 4 %, X 2 %, rest 3 % (over 10
+million messages with 220,000 open orders; a shorter stream has more A, because the filling weighs
+more); activity by symbol after Zipf's law; stock locates spread as among 8,000 symbols; prices near
+a wandering middle, most within a few ticks of the touch, some far away; orders that never cross;
+executions of the first order at the best price; half of the cancellations among the last 16,384
+orders, the others anywhere; references that grow by 1 to 8.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -26,8 +27,8 @@ cdef enum:
     TICK = 100                 # one cent
     LONGEST = 64               # bytes of a message and its framing, rounded up
 
-# Mix after the books are filled, in 1/10000, cumulative: such that 10 million messages of which 220,000
-# fill the books have the mix that the module's docstring gives.
+# Mix after the books are filled, in 1/10000, cumulative: such that 10 million messages of which
+# 220,000 fill the books have the mix that the module's docstring gives.
 cdef enum:
     SHARE_A = 4274
     SHARE_D = SHARE_A + 3988
@@ -345,9 +346,9 @@ def generate(uint64_t messages, uint32_t symbols=500, uint32_t live_orders=220_0
              uint64_t seed=1) -> np.ndarray:
     """``messages`` ITCH messages in BinaryFILE framing, as an array of bytes.
 
-    The books of ``symbols`` symbols (1 to 4,000) fill up to ``live_orders`` open orders and stay about
-    there. Same arguments, same bytes. Raises ValueError when the messages do not even hold the day's
-    opening spin.
+    The books of ``symbols`` symbols (1 to 4,000) fill up to ``live_orders`` open orders and stay
+    about there. Same arguments, same bytes. Raises ValueError when the messages do not even hold
+    the day's opening spin.
     """
     cdef _Stream stream = _Stream.__new__(_Stream)
     cdef uint32_t i
@@ -375,8 +376,8 @@ def generate(uint64_t messages, uint32_t symbols=500, uint32_t live_orders=220_0
     number = np.arange(symbols)
     stream.locates = (1 + 16 * number + 7 * number % 16).astype(np.uint16)
     letters = string.ascii_uppercase
-    names = b"".join(f"{letters[i // 676]}{letters[i // 26 % 26]}{letters[i % 26]}T".encode().ljust(8)
-                     for i in range(symbols))
+    names = "".join(f"{letters[i // 676]}{letters[i // 26 % 26]}{letters[i % 26]}T    "
+                    for i in range(symbols)).encode()
     stream.names = np.frombuffer(names, dtype="<u8").copy()
     stream.start = (500 + (number * 7919) % 30000).astype(np.int64)
     stream.middle = np.array(stream.start)

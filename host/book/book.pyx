@@ -1,9 +1,10 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: cdivision=True, initializedcheck=False
 # SPDX-License-Identifier: Apache-2.0
 """What the books of all venues have in common: tops, symbols and counters.
 
-A book is fed message by message (``apply``) and says what each changed; it does no input or output and
-knows no clock. Prices are integers with four implied decimals, quantities are shares.
+A book is fed message by message (``apply``) and says what each changed; it does no input or output
+and knows no clock. Prices are integers with four implied decimals, quantities are shares.
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc

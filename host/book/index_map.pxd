@@ -4,8 +4,8 @@
 
 Open addressing with linear probing at half load or less; eight bytes an entry. Keys are spread by a
 multiplication, so that nothing assumes that they are dense, and the entry after one is mostly free:
-the loops below then end at their first, well predicted, test. An entry's tag gives its home, so that
-removal (by moving later entries back; there are no tombstones) touches nothing but the map.
+the loops below then end at their first, well predicted, test. An entry's tag gives its home, so
+that removal (by moving later entries back; there are no tombstones) touches nothing but the map.
 """
 
 from libc.stddef cimport size_t
@@ -101,7 +101,7 @@ cdef inline void index_map_remove(IndexMap *map, uint32_t hole) noexcept nogil:
     map.entries[hole].tag = 0
 
 cdef inline uint32_t index_map_guess(const IndexMap *map, uint64_t key) noexcept nogil:
-    """The value at a key's home if the tag is the key's, else 0: for prefetching, without a branch."""
+    """The value at a key's home if the tag is the key's, else 0: to prefetch, without a branch."""
     cdef uint32_t tag = index_tag(key)
     cdef IndexEntry entry = map.entries[index_home(map, tag)]
     return entry.value & -<uint32_t>(entry.tag == tag)

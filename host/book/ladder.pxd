@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Price levels: for each side of each symbol a sorted array, best price last.
 
-A change is mostly near the best price, so searches begin at the end of the array and insertions move
-little. The arrays hold a key that grows towards the better price, and the number of the level; what is
-known of the level stands in a pool under that number, which stays the same while the level lives,
-so that an order can point at its level. Arrays come from one arena, in sizes of powers of two; nothing
-is allocated after opening.
+A change is mostly near the best price, so searches begin at the end of the array and insertions
+move little. The arrays hold a key that grows towards the better price, and the number of the level;
+what is known of the level stands in a pool under that number, which stays the same while the level
+lives, so that an order can point at its level. Entry 0 is a sentinel, worse than every price, of
+level 0, which has price and shares 0: the best entry of a side without levels is that. Arrays come
+from one arena, in sizes of powers of two; nothing is allocated after opening.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -29,7 +30,7 @@ cdef struct PriceLevel:
     int64_t price
     uint64_t shares
     uint32_t orders
-    uint32_t first             # slot of the first order in the queue; in a free level the next one
+    uint32_t first             # slot of the first order in the queue; in a free level the next
     uint32_t last              # slot of the last
     uint32_t side              # 2 * symbol index, + 1 for sell
 
@@ -48,7 +49,7 @@ cdef struct LevelStore:
     uint64_t arena_used
     uint32_t level_used
     uint32_t level_free
-    uint64_t *arena_free[40]   # arrays given back, by log2 of their size, linked by their first word
+    uint64_t *arena_free[40]   # arrays given back, by log2 of their size; the first word links
 
 cdef inline bint level_store_open(LevelStore *store, uint64_t symbols, uint64_t levels,
                                   bint prefault) noexcept nogil:
@@ -58,8 +59,8 @@ cdef inline bint level_store_open(LevelStore *store, uint64_t symbols, uint64_t 
     memset(store, 0, sizeof(LevelStore))
     store.side_count = 2 * symbols
     store.level_capacity = levels
-    # An array is at most twice its entries, and the shorter ones that it grew out of together are at
-    # most as long as it is.
+    # An array is at most twice its entries, and the shorter ones that it grew out of are together
+    # at most as long as it is.
     store.arena_capacity = 4 * levels + (store.side_count << SHORTEST_LADDER_BITS)
     store.level_used = 1
     store.ladders = <Ladder*>pages_open(store.side_count * sizeof(Ladder), prefault)
@@ -93,7 +94,7 @@ cdef inline uint32_t ladder_level(uint64_t entry) noexcept nogil:
     return <uint32_t>entry & ((<uint32_t>1 << LEVEL_BITS) - 1)
 
 cdef inline uint32_t ladder_position(const Ladder *ladder, uint64_t key) noexcept nogil:
-    """Number of entries that are worse than the key: where it is, or belongs. The ladder has an array."""
+    """Number of entries worse than the key: where it is, or belongs. The ladder has an array."""
     cdef const uint64_t *entries = ladder.entries
     cdef uint64_t target = key << LEVEL_BITS
     cdef uint32_t at = ladder.count

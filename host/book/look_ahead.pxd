@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prefetching for messages that will be applied soon.
 
-What a message touches hangs on a chain (map entry, order, price level and neighbours in the queue), and
-each link may be a cache miss of a hundred nanoseconds. So every message goes through three stages, some
-messages apart: each stage reads what the one before has brought in, and prefetches the next link. All
-of it is a guess that changes nothing: only references are remembered, never the message's bytes, and
-what they name may have gone by the time it is looked at. There are no branches on the kind of message,
-which would be mispredicted: every order message has its reference at the same place, what is not found
-is slot 0, and to prefetch that costs nothing.
+What a message touches hangs on a chain (map entry, order, price level and neighbours in the queue),
+and each link may be a cache miss of a hundred nanoseconds. So every message goes through three
+stages, some messages apart: each stage reads what the one before has brought in, and prefetches the
+next link. All of it is a guess that changes nothing: only references are remembered, never the
+message's bytes, and what they name may have gone by the time it is looked at. There are no branches
+on the kind of message, which would be mispredicted: every order message has its reference at the
+same place, what is not found is slot 0, and to prefetch that costs nothing.
 """
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t

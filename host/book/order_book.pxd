@@ -19,11 +19,11 @@ cdef struct BboChange:         # what a symbol's best bid and offer became
 cdef class OrderBook(Book):
     cdef OrderStore store
     cdef uint32_t lengths[256]         # by message type; 0 for no such type
-    cdef uint8_t *halted_markets       # by symbol index: markets (bits) that halted it operationally
+    cdef uint8_t *halted_markets       # by symbol index: bits of the markets that halted it
     cdef LookAhead ahead
 
-    # For a matching engine. Changes give CHANGED_* bits, 0 when refused (counted). A slot is an order's
-    # number while it is in the book, 1 or more.
+    # For a matching engine. Changes give CHANGED_* bits, 0 when refused (counted). A slot is an
+    # order's number while it is in the book, 1 or more.
     cdef uint32_t add_order(self, uint32_t index, uint64_t reference, uint8_t side,
                             uint32_t shares, int64_t price) noexcept nogil
     cdef uint32_t reduce_order(self, uint64_t reference, uint32_t shares) noexcept nogil

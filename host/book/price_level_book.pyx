@@ -1,12 +1,13 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: cdivision=True, initializedcheck=False
 # SPDX-License-Identifier: Apache-2.0
 """Price-level books of every symbol from IEX DEEP 1.0.
 
-Source: IEX DEEP specification 1.08, "Price Level Update Message" and "Event Flags". Symbols have no number in
-the feed: an index is given to each in the order of appearance. A price level update SETS the shares of
-a level (0 deletes it) and is applied at once; best bid and offer are derived and published only by the
-update that completes an event, because what stood between existed for nobody. The depth of a symbol
-with an event that is not complete is labelled by ``in_transition``.
+Source: IEX DEEP specification 1.08, "Price Level Update Message" and "Event Flags". Symbols have no
+number in the feed: an index is given to each in the order of appearance. A price level update SETS
+the shares of a level (0 deletes it) and is applied at once; best bid and offer are derived and
+published only by the update that completes an event, because what stood between existed for nobody.
+The depth of a symbol with an event that is not complete is labelled by ``in_transition``.
 """
 
 from host.book.book cimport Level
