@@ -37,7 +37,7 @@ def header(name: str, data: bytes, reason: str) -> tuple[dict[str, Value], bytes
     if len(data) < INTERNET[name].length:
         raise FrameError(reason)
     fields = decode_as(INTERNET, name, data)
-    return fields, bytes(fields.pop("payload"))  # type: ignore[arg-type]
+    return fields, bytes(fields.pop("payload"))
 
 
 def number(fields: dict[str, Value], name: str) -> int:

@@ -72,7 +72,7 @@ def test_every_source_names_its_licence() -> None:
     for path in sources(".py", ".pyx", ".pxd", ".pyi", ".toml", ".sh"):
         if path.name == "pyproject.toml":
             continue
-        head = path.read_text().splitlines()[:2]
+        head = path.read_text().splitlines()[:3]
         if not any("SPDX-License-Identifier: Apache-2.0" in line for line in head):
             wrong.append(str(path.relative_to(ROOT)))
     assert not wrong

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,14 +128,13 @@ def _start_captures(demo: Demo) -> list[Path]:
         demo.child(f"tcpdump-{link.name}", EXCHANGE, command)
         captures.append(path)
     for link in LINKS:
-        _wait(
-            demo,
-            f"tcpdump-{link.name}",
-            lambda name=link.name: (
-                "listening on" in (demo.folder / f"tcpdump-{name}.log").read_text(errors="replace")
-            ),
-        )
+        log = demo.folder / f"tcpdump-{link.name}.log"
+        _wait(demo, log.stem, partial(_says, log, "listening on"))
     return captures
+
+
+def _says(log: Path, text: str) -> bool:
+    return text in log.read_text(errors="replace")
 
 
 def _start_exchange(demo: Demo) -> subprocess.Popen[bytes]:

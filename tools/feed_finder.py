@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from nic.binary_file import BinaryFile
 from nic.frame import parse_udp
@@ -19,13 +20,14 @@ from nic.wire.reference import WireError, decode_as, decode_field
 LOOK_AT_PACKETS = 4096
 
 Address = tuple[str, int]
+Transport = Literal["moldudp64", "iextp"]
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFeed:
     """A feed: ``moldudp64`` or ``iextp``, its lines (the first one seen is A), its first moment."""
 
-    transport: str
+    transport: Transport
     lines: tuple[Address, ...]
     first_ns: int = 0
 
@@ -39,7 +41,7 @@ def _blocks_fill(payload: bytes, start: int, count: int, order: str) -> bool:
     return at == len(payload)
 
 
-def transport_of(payload: bytes) -> tuple[str, bytes] | None:
+def transport_of(payload: bytes) -> tuple[Transport, bytes] | None:
     """Transport and session of a datagram that is structurally valid, else ``None``."""
     try:
         segment = decode_as(IEXTP, "header", payload)
@@ -60,13 +62,13 @@ def transport_of(payload: bytes) -> tuple[str, bytes] | None:
         return None
     count = int(header["message_count"]) % END_OF_SESSION_COUNT
     if _blocks_fill(payload, MOLDUDP64["header"].length, count, "big"):
-        return "moldudp64", bytes(header["session"])  # type: ignore[arg-type]
+        return "moldudp64", bytes(header["session"])
     return None
 
 
 def find_in(frames: Sequence[tuple[bytes, int]]) -> FoundFeed | None:
     """The feed that most of the frames belong to; its one or two busiest lines in order seen."""
-    seen: Counter[tuple[str, bytes, Address]] = Counter()
+    seen: Counter[tuple[Transport, bytes, Address]] = Counter()
     for frame, _ in frames:
         reason, datagram = parse_udp(frame)
         if reason != "ok" or datagram is None:

@@ -18,6 +18,7 @@ import struct
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pyroute2 import NetNS, netns
 
@@ -168,7 +169,7 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def start(name: str | None, command: Sequence[str], **options: object) -> subprocess.Popen[bytes]:
+def start(name: str | None, command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
     """Start a command in a namespace (``None``: here); it is killed should this process die."""
     prefix = [] if name is None else ["ip", "netns", "exec", name]
-    return subprocess.Popen([*prefix, *command], preexec_fn=_die_with_parent, **options)  # type: ignore[call-overload]
+    return subprocess.Popen([*prefix, *command], preexec_fn=_die_with_parent, **options)

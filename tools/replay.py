@@ -155,7 +155,7 @@ class Replay:
             report.update(self.trading.report())
         return report
 
-    def best(self) -> dict[str, dict[str, int]]:
+    def best(self) -> dict[str, dict[str, Any]]:
         """Best bid and offer of every symbol that has one, by name."""
         found = {}
         for symbol in sorted(self.book.symbols()):

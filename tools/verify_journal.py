@@ -123,7 +123,7 @@ def _take_inbound(record: Record, venues: dict[int, SessionFacts], facts: Journa
 def _take_session(record: Record, venues: dict[int, SessionFacts], facts: JournalFacts) -> None:
     fields = record.fields
     venue = _int(fields["venue"])
-    name = bytes(fields["session"]).decode("latin-1").strip()  # type: ignore[arg-type]
+    name = bytes(fields["session"]).decode("latin-1").strip()
     if fields["state"] == SESSION_REPLAYING:
         session = facts.sessions.setdefault(name, SessionFacts())
         session.logins += 1

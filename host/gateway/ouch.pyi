@@ -5,9 +5,10 @@ from typing import Any
 
 from host.gateway.reports import OuchReports
 from host.gateway.soupbintcp import SoupBinTCPClient
+from host.interfaces import OrderChannel
 from host.risk.seal import SealChecker
 
-class OuchChannel:
+class OuchChannel(OrderChannel):
     """Orders of one venue onto the wire, and its answers to ``sink``."""
 
     client: SoupBinTCPClient

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The producer's side of the journal: records go into shared memory before anything leaves."""
 
+from host.interfaces import Recorder
 from host.ipc.ring import Ring
 
-class Journal:
+class Journal(Recorder):
     """Writes records to a ring; one thread only."""
 
     ring: Ring

@@ -24,15 +24,18 @@ def make(
     symbol_capacity: int,
 ) -> FastStrategy:
     """Make a strategy; raises ``ValueError`` in one line for a kind or parameter that is none."""
+    found = COMPILED.get(kind) or named_class(kind)
     try:
-        if kind in COMPILED:
-            return COMPILED[kind](symbols, symbol_capacity=symbol_capacity, **parameters)
-        found = named_class(kind)
-        if issubclass(found, FastStrategy):  # somebody's own compiled one
+        if issubclass(found, FastStrategy):
             return found(symbols, symbol_capacity=symbol_capacity, **parameters)
         return PythonStrategy(found(**parameters), symbols)
-    except TypeError as error:
-        raise ValueError(f"strategy {kind}: {error}") from None
+    except Exception as error:  # somebody else's class may raise anything
+        raise ValueError(f"strategy {kind}: {first_line(error)}") from None
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, in one line; its type where it says nothing."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def named_class(kind: str) -> type[Strategy] | type[FastStrategy]:
@@ -43,8 +46,8 @@ def named_class(kind: str) -> type[Strategy] | type[FastStrategy]:
         raise ValueError(f"no strategy {kind!r}: name one of {known}, or module:Class")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"strategy {kind}: {error}") from None
+    except Exception as error:  # as may a module that is imported
+        raise ValueError(f"strategy {kind}: {first_line(error)}") from None
     if not isinstance(found, type) or not issubclass(found, Strategy | FastStrategy):
         raise ValueError(f"strategy {kind}: {class_name} is no Strategy")
     return found

@@ -34,7 +34,7 @@ cdef class ImbalanceTaker(FastStrategy):
                   uint64_t cooldown_ns=10_000_000):
         super().__init__(symbols)
         if quantity_shares == 0 or ratio < 1:
-            raise ValueError("imbalance taker: quantity_shares and ratio must be positive")
+            raise ValueError("quantity_shares and ratio must be positive")
         free(self.states)
         self.states = <SymbolState *> calloc(symbol_capacity, sizeof(SymbolState))
         if self.states == NULL:

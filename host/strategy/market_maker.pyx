@@ -11,13 +11,15 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from host.model cimport (
     BOOK_CLEAN, OrderEvent, SIDE_BUY, SIDE_SELL, TIME_IN_FORCE_DAY, Top, REPORT_ACCEPTED,
-    REPORT_REPLACED)
+    REPORT_CANCEL_REJECT, REPORT_OTHER, REPORT_REJECTED, REPORT_REPLACED)
 from host.strategy.strategy cimport FastStrategy
 
 cdef struct Quote:
     uint32_t handle           # newest order of the chain, 0 for none
     uint32_t quantity         # total of the chain, executed shares included
     int64_t price
+    uint32_t replaced         # the order that the newest is to replace, until that is answered
+    int64_t replaced_price
     uint64_t sent_ns          # when the last message left
     bint is_pending           # an answer is awaited
 
@@ -46,8 +48,8 @@ cdef class MarketMaker(FastStrategy):
                   int64_t tick=100, int64_t maximum_position_shares=1000,
                   uint64_t minimum_interval_ns=1_000_000):
         super().__init__(symbols)
-        if quantity_shares == 0 or tick <= 0:
-            raise ValueError("market maker: quantity_shares and tick must be positive")
+        if quantity_shares == 0 or tick <= 0 or maximum_position_shares <= 0:
+            raise ValueError("quantity_shares, tick and maximum_position_shares must be positive")
         free(self.states)
         self.states = <SymbolState *> calloc(symbol_capacity, sizeof(SymbolState))
         if self.states == NULL:
@@ -110,6 +112,8 @@ cdef class MarketMaker(FastStrategy):
             handle = self.orders.replace_order(quote.handle, side, symbol_index, quote.quantity,
                                                price, True)
             if handle != 0:
+                quote.replaced = quote.handle
+                quote.replaced_price = quote.price
                 quote.handle = handle
                 quote.price = price
                 quote.is_pending = True
@@ -121,14 +125,25 @@ cdef class MarketMaker(FastStrategy):
         if event.position != state.position:
             self.fills += 1
         state.position = event.position
+        if event.kind == REPORT_OTHER:         # unknown until the session is back
+            return
         if event.leaves_quantity == 0:         # gone: filled, cancelled, refused
-            if event.user_ref_num == quote.handle or not quote.is_pending:
+            if event.user_ref_num == quote.replaced:
+                quote.replaced = 0
+            elif event.user_ref_num == quote.handle:
                 quote.handle = 0
+                if event.kind == REPORT_REJECTED:  # of a replace: the order it named stands
+                    quote.handle = quote.replaced
+                    quote.price = quote.replaced_price
+                quote.replaced = 0
                 quote.is_pending = False
         elif event.user_ref_num == quote.handle and (
                 event.kind == REPORT_ACCEPTED or event.kind == REPORT_REPLACED):
             quote.is_pending = False
+            quote.replaced = 0
             quote.price = event.price
+        elif event.user_ref_num == quote.handle and event.kind == REPORT_CANCEL_REJECT:
+            quote.is_pending = False
 
     def report(self):
         """Quotes entered, quotes moved and fills seen."""

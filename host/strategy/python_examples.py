@@ -8,11 +8,13 @@ compiled ones: the same feed must give the same orders.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from host.strategy.python_strategy import Strategy, TopOfBook
 
-BUY, SELL = "B", "S"
+Side = Literal["B", "S"]
+BUY: Side = "B"
+SELL: Side = "S"
 
 
 @dataclass(slots=True)
@@ -22,6 +24,8 @@ class Quote:
     handle: int = 0
     quantity: int = 0
     price: int = 0
+    replaced: int = 0
+    replaced_price: int = 0
     sent_ns: int = 0
     is_pending: bool = False
 
@@ -45,6 +49,8 @@ class MarketMaker(Strategy):
         maximum_position_shares: int = 1000,
         minimum_interval_ns: int = 1_000_000,
     ) -> None:
+        if min(quantity_shares, tick, maximum_position_shares) <= 0:
+            raise ValueError("quantity_shares, tick and maximum_position_shares must be positive")
         self.quantity = quantity_shares
         self.tick = tick
         self.maximum_position = maximum_position_shares
@@ -70,7 +76,7 @@ class MarketMaker(Strategy):
         self._quote(state.bid, BUY, top.index, bid, state.position < self.maximum_position)
         self._quote(state.ask, SELL, top.index, ask, -state.position < self.maximum_position)
 
-    def _quote(self, quote: Quote, side: str, index: int, price: int, wanted: bool) -> None:
+    def _quote(self, quote: Quote, side: Side, index: int, price: int, wanted: bool) -> None:
         now = self.orders.t_ns
         if quote.is_pending or now - quote.sent_ns < self.minimum_interval_ns:
             return
@@ -93,6 +99,7 @@ class MarketMaker(Strategy):
                 quote.handle, side, index, quote.quantity, price, post_only=True
             )
             if handle:
+                quote.replaced, quote.replaced_price = quote.handle, quote.price
                 quote.handle, quote.price, quote.is_pending = handle, price, True
                 self.counts["moves"] += 1
 
@@ -103,11 +110,21 @@ class MarketMaker(Strategy):
         if event["position"] != state.position:
             self.counts["fills"] += 1
         state.position = event["position"]
+        number, kind = event["user_ref_num"], event["event"]
+        if kind == "other":  # unknown until the session is back
+            return
         if event["leaves_quantity"] == 0:
-            if event["user_ref_num"] == quote.handle or not quote.is_pending:
-                quote.handle, quote.is_pending = 0, False
-        elif event["user_ref_num"] == quote.handle and event["event"] in ("accepted", "replaced"):
-            quote.is_pending, quote.price = False, event["price"]
+            if number == quote.replaced:
+                quote.replaced = 0
+            elif number == quote.handle:
+                quote.handle = 0
+                if kind == "rejected":  # of a replace: the order it named stands
+                    quote.handle, quote.price = quote.replaced, quote.replaced_price
+                quote.replaced, quote.is_pending = 0, False
+        elif number == quote.handle and kind in ("accepted", "replaced"):
+            quote.is_pending, quote.replaced, quote.price = False, 0, event["price"]
+        elif number == quote.handle and kind == "cancel_reject":
+            quote.is_pending = False
 
     def report(self) -> dict[str, int]:
         """Quotes entered, quotes moved and fills seen."""
@@ -133,6 +150,8 @@ class ImbalanceTaker(Strategy):
         maximum_position_shares: int = 1000,
         cooldown_ns: int = 10_000_000,
     ) -> None:
+        if min(quantity_shares, ratio) <= 0:
+            raise ValueError("quantity_shares and ratio must be positive")
         self.quantity = quantity_shares
         self.ratio = ratio
         self.maximum_position = maximum_position_shares

@@ -6,8 +6,10 @@ This is the one place where the hot thread may run the interpreter: that is what
 costs, and ``tickwire bench`` shows how much.
 """
 
+import sys
 import traceback
 
+from cpython.exc cimport PyErr_SetInterrupt
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from host.model cimport OrderEvent
 from host.oms.enumerations import ORDER_STATE as ORDER
@@ -33,8 +35,9 @@ class Strategy:
     """Base of Python strategies; override what you need.
 
     ``self.orders`` (:class:`host.strategy.strategy.Orders`) buys, sells, replaces and cancels; it is
-    set before :meth:`on_start`. An exception stops this strategy, not the engine: its new orders
-    are refused from then on, and the report names the error.
+    set before :meth:`on_start`. An exception stops this strategy, not the engine: from then on it is
+    not called, its slices end, its new orders are refused, and the report names the error. What it
+    has resting stays until it is cancelled.
     """
 
     orders = None
@@ -82,6 +85,7 @@ cdef class PythonStrategy(FastStrategy):
     """Calls a :class:`Strategy` from the hot thread."""
 
     cdef object strategy
+    cdef bint is_failed
     cdef readonly str error          # the traceback that stopped it, or None
 
     def __init__(self, strategy, symbols=()):
@@ -89,8 +93,12 @@ cdef class PythonStrategy(FastStrategy):
         self.strategy = strategy
 
     cdef void failed(self) noexcept with gil:
-        self.orders.enabled = False
+        """An exception came out of a callback: none is called again, no new order passes."""
+        self.is_failed = True
+        self.orders.stop()
         self.error = traceback.format_exc()
+        if isinstance(sys.exc_info()[1], KeyboardInterrupt):
+            PyErr_SetInterrupt()     # it was meant for the driver, which sees it when it is next asked
 
     cdef object top_of(self, uint32_t symbol_index):
         top = TopOfBook()
@@ -103,7 +111,8 @@ cdef class PythonStrategy(FastStrategy):
         top.ask_shares = self.tops[symbol_index].ask_shares
         top.last_price = self.tops[symbol_index].last_price
         top.timestamp = self.tops[symbol_index].timestamp
-        top.trading_state = chr(self.tops[symbol_index].trading_state)
+        state = self.tops[symbol_index].trading_state
+        top.trading_state = chr(state) if state else ""
         top.book_state = self.tops[symbol_index].book_state
         return top
 
@@ -112,55 +121,63 @@ cdef class PythonStrategy(FastStrategy):
             try:
                 self.strategy.orders = self.orders
                 self.strategy.on_start()
-            except Exception:
+            except BaseException:
                 self.failed()
 
     cdef void on_book(self, uint32_t symbol_index) noexcept nogil:
-        if not self.orders.enabled:
+        if self.is_failed:
             return
         with gil:
             try:
                 self.strategy.on_book(self.top_of(symbol_index))
-            except Exception:
+            except BaseException:
                 self.failed()
 
     cdef void on_trade(self, uint32_t symbol_index, int64_t price, int64_t shares,
                        uint8_t resting_side) noexcept nogil:
-        if not self.orders.enabled:
+        if self.is_failed:
             return
         with gil:
             try:
                 symbol = (<bytes> (<const char *> &self.tops[symbol_index].symbol)[:8])
                 self.strategy.on_trade(symbol.decode("latin-1").rstrip(), price, shares)
-            except Exception:
+            except BaseException:
                 self.failed()
 
     cdef void on_order(self, const OrderEvent *event) noexcept nogil:
+        if self.is_failed:
+            return
         with gil:
             try:
                 self.strategy.on_order(order_event_dict(event))
-            except Exception:
+            except BaseException:
                 self.failed()
 
     cdef void on_timer(self) noexcept nogil:
-        if not self.orders.enabled:
+        if self.is_failed:
             return
         with gil:
             try:
                 self.strategy.on_timer(self.orders.t_ns)
-            except Exception:
+            except BaseException:
                 self.failed()
 
     cdef void on_stop(self) noexcept nogil:
+        if self.is_failed:
+            return
         with gil:
             try:
                 self.strategy.on_stop()
-            except Exception:
+            except BaseException:
                 self.failed()
 
     def report(self):
-        """The strategy's own report, and the error that stopped it."""
-        found = dict(self.strategy.report())
+        """The strategy's own report, and the error that stopped it (or the report)."""
+        found = {}
+        try:
+            found.update(self.strategy.report())
+        except Exception:
+            self.error = self.error or traceback.format_exc()
         if self.error:
             found["error"] = self.error.strip().splitlines()[-1]
         return found

@@ -16,6 +16,7 @@ cdef class Orders:
     cdef uint16_t strategy_id
     cdef readonly uint64_t t_ns       # the engine's time; set before each callback
     cdef bint enabled                 # False: new and replace are refused, cancels pass
+    cdef bint is_stopped              # the same, for good
     cdef uint64_t intents             # handed on
     cdef uint64_t refused             # refused behind us: by the gate, the session, a full table
     cdef object symbols               # symbol to index, for the Python methods
@@ -26,6 +27,7 @@ cdef class Orders:
                                 uint32_t quantity, int64_t price, bint post_only) noexcept nogil
     cdef uint32_t cancel_order(self, uint32_t handle, uint32_t symbol_index) noexcept nogil
     cdef uint32_t hand_on(self, Intent *intent) noexcept nogil
+    cdef void stop(self) noexcept nogil
 
 cdef class FastStrategy:
     cdef readonly Orders orders

@@ -73,7 +73,7 @@ cdef class Orders:
 
     cdef uint32_t hand_on(self, Intent *intent) noexcept nogil:
         cdef uint32_t handle
-        if not self.enabled and intent.action != ACTION_CANCEL:
+        if (self.is_stopped or not self.enabled) and intent.action != ACTION_CANCEL:
             self.refused += 1
             return 0
         intent.strategy_id = self.strategy_id
@@ -83,6 +83,11 @@ cdef class Orders:
         else:
             self.intents += 1
         return handle
+
+    cdef void stop(self) noexcept nogil:
+        """From now on only cancels pass, whoever enables the strategies; schedules end."""
+        self.is_stopped = True
+        self.execution.stop_strategy(self.strategy_id)
 
     def _index(self, symbol):
         if isinstance(symbol, int):

@@ -30,7 +30,7 @@ from nic.wire.protocols import PROTOCOLS
 from nic.wire.reference import WireError, classify, decode_field, encode_field
 
 
-class TableField(Field):
+class TableField(Field[Any, Any]):
     """A field of a table by way of the reference codec; ``None`` is filled in later."""
 
     __slots__ = ("byte_order", "item")
@@ -185,10 +185,10 @@ DEFAULTS = {
 }
 
 
-def make_fields(protocol: table.Protocol, message: table.Message) -> list[Field]:
+def make_fields(protocol: table.Protocol, message: table.Message) -> list[Field[Any, Any]]:
     """The scapy fields of a message."""
     given = DEFAULTS.get((protocol.name, message.name), {})
-    fields: list[Field] = []
+    fields: list[Field[Any, Any]] = []
     for item in message:
         default: Any = given.get(item.name, 0 if item.is_integer else b"")
         kind = TableField
