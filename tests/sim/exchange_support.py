@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of the exchange share: a small market, OUCH messages by name, a readable book."""
+"""What the tests of the exchange share: a small market, OUCH messages by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nic.wire.itch50 import ITCH50
 from nic.wire.moldudp64 import MOLDUDP64
 from nic.wire.ouch50 import OUCH50
 from nic.wire.soupbintcp import SOUPBINTCP
-from sim.exchange.enumerations import CANCEL_REASON, REJECT_REASON
+from sim.exchange.enumerations import REJECT_REASON
 from sim.exchange.feed_writer import FeedWriter
 from sim.exchange.matching import MatchingEngine
 from sim.exchange.order_entry import OrderDesk
@@ -162,51 +162,6 @@ class Market:
         return self.engine.displayed_book.orders(symbol, side)
 
 
-class ReadableBook:
-    """Displayed orders rebuilt from ITCH messages, in plain dictionaries."""
-
-    def __init__(self):
-        self.orders = {}
-        self.states = {}
-        self.symbols = {}
-
-    def apply(self, message):
-        """Apply one ITCH message."""
-        letter, v = itch(message)
-        if letter == "R":
-            self.symbols[v["stock_locate"]] = v["stock"].decode().rstrip()
-        elif letter == "H":
-            self.states[v["stock_locate"]] = v["trading_state"].decode()
-        elif letter in "AF":
-            key = v["order_reference_number"]
-            assert key not in self.orders, f"reference {key} twice"
-            side = v["buy_sell_indicator"].decode()
-            self.orders[key] = [v["stock_locate"], side, v["price"], v["shares"]]
-        elif letter in "EX":
-            shares = v["executed_shares" if letter == "E" else "cancelled_shares"]
-            order = self.orders[v["order_reference_number"]]
-            assert 0 < shares <= order[3], f"{letter} of {shares} shares from {order}"
-            order[3] -= shares
-            if not order[3]:
-                del self.orders[v["order_reference_number"]]
-        elif letter == "D":
-            del self.orders[v["order_reference_number"]]
-        elif letter == "U":
-            locate, side, _, _ = self.orders.pop(v["original_order_reference_number"])
-            new = v["new_order_reference_number"]
-            assert new not in self.orders
-            self.orders[new] = [locate, side, v["price"], v["shares"]]
-
-    def side(self, locate, side):
-        """(reference, price, shares) best first and in queue order."""
-        found = [
-            (key, price, shares)
-            for key, (at, which, price, shares) in self.orders.items()
-            if at == locate and which == side
-        ]
-        return sorted(found, key=lambda order: -order[1] if side == "B" else order[1])
-
-
 def blocks(packet):
     """Session, sequence number, count and messages of a MoldUDP64 packet."""
     header = reference.decode_as(MOLDUDP64, "header", packet)
@@ -250,19 +205,3 @@ def packets(data):
         assert len(data) >= 2 + length
         data = data[2 + length :]
     return found
-
-
-__all__ = [
-    "CANCEL_REASON",
-    "Market",
-    "ReadableBook",
-    "blocks",
-    "decode_ouch",
-    "itch",
-    "login",
-    "ouch",
-    "packets",
-    "short",
-    "soup",
-    "unsequenced",
-]

@@ -4,9 +4,10 @@
 import random
 
 import pytest
-from exchange_support import ReadableBook, blocks, itch, login, ouch, packets, unsequenced
+from exchange_support import blocks, itch, login, ouch, packets, unsequenced
 
 from host.book.order_book import OrderBook
+from host.book.reference import ReferenceOrderBook
 from sim.exchange.config import parse_config
 from sim.exchange.exchange import Exchange
 from sim.exchange.publisher import Publisher
@@ -124,7 +125,7 @@ def run(changes=None, seed=3, steps=400, after=lambda exchange: None):
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_books_built_from_the_feed_equal_the_engines_book(seed):
-    fast, readable = OrderBook(symbols=64, orders=10_000, levels=10_000), ReadableBook()
+    fast, readable = OrderBook(symbols=64, orders=10_000, levels=10_000), ReferenceOrderBook()
     taken = {"next": 1, "compared": 0}
 
     def compare(exchange):
@@ -139,7 +140,7 @@ def test_books_built_from_the_feed_equal_the_engines_book(seed):
             for side in "BS":
                 expected = own.orders(symbol, side)
                 assert fast.orders(symbol, side) == expected
-                assert readable.side(locate, side) == expected
+                assert readable.queue(locate, side) == expected
                 taken["compared"] += 1
 
     exchange, _, _ = run(seed=seed, after=compare)
@@ -160,7 +161,7 @@ def test_books_are_equal_after_each_event(seed):
     exchange = Exchange(config())
     exchange.start(0)
     client = Client(exchange, seed)
-    fast, readable = OrderBook(symbols=64, orders=10_000, levels=10_000), ReadableBook()
+    fast, readable = OrderBook(symbols=64, orders=10_000, levels=10_000), ReferenceOrderBook()
     own = exchange.engine.displayed_book
     seen, most = 1, 0
     for step in range(1, 4001):
@@ -178,7 +179,7 @@ def test_books_are_equal_after_each_event(seed):
             for side in "BS":
                 expected = own.orders(SYMBOLS[locate - 1], side)
                 assert fast.orders(SYMBOLS[locate - 1], side) == expected, (seed, step)
-                assert readable.side(locate, side) == expected, (seed, step)
+                assert readable.queue(locate, side) == expected, (seed, step)
     assert seen > 4000
     assert most < 60
 
