@@ -28,4 +28,5 @@ cdef class CaptureLoop:
     cdef void advance(self, uint64_t t_ns) noexcept nogil
     cdef void tick(self, uint64_t t_ns) noexcept nogil
     cdef void settle(self, uint64_t t_ns) noexcept nogil
+    cdef void drive(self, uint64_t t_ns) noexcept with gil
     cdef uint64_t take(self, Port port, uint64_t limit) noexcept nogil

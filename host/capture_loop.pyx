@@ -67,6 +67,12 @@ cdef class CaptureLoop:
             self.counterparty.work(t_ns)
             self.engine.begin_reports(t_ns)
             self.channel.poll(t_ns)
+            if self.channel.needs_driver(t_ns):
+                self.drive(t_ns)
+
+    cdef void drive(self, uint64_t t_ns) noexcept with gil:
+        """The session was lost (a jump in time does that): connect again."""
+        self.channel.drive(t_ns)
 
     cdef uint64_t take(self, Port port, uint64_t limit) noexcept nogil:
         """Up to ``limit`` packets of the port; fewer at its end."""

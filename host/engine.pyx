@@ -243,7 +243,7 @@ cdef class Engine(MessageSink):
             self.first.stop_all(t_ns)
         self.enable_strategies(False)
         if self.execution is not None:
-            self.execution.cancel_schedules(t_ns)
+            self.execution.cancel_schedules()
         if self.oms is not None:
             self.oms.cancel_all(t_ns)
 

@@ -29,6 +29,7 @@ cdef class RequestSink:
 
 cdef class IntentSink:
     cdef uint32_t intend(self, const Intent *intent, uint64_t t_ns) noexcept nogil
+    cdef void stop_strategy(self, uint16_t strategy_id) noexcept nogil
 
 cdef class OrderEntry:
     cdef uint32_t submit(self, const OrderRequest *request, uint64_t t_ns) noexcept nogil

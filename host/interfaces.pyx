@@ -45,6 +45,9 @@ cdef class IntentSink:
         """A handle for the order (never 0), or 0 when nothing was sent."""
         return 0
 
+    cdef void stop_strategy(self, uint16_t strategy_id) noexcept nogil:
+        """A strategy failed: nothing that it wanted before is sent any more."""
+
 
 cdef class OrderEntry:
     """Takes order requests from execution: the risk gate."""

@@ -105,18 +105,19 @@ cdef class Loop:
         cdef uint64_t now
         cdef int taken
         while True:
-            now = self.clock.now_ns()
-            if now >= deadline_ns:
-                return
             self.rounds += 1
             taken = self.take(self.line_a, 0)
             if self.line_b is not None:
                 taken += self.take(self.line_b, 1)
             if taken:
                 self.busy_rounds += 1
+            # asked after the packets, which bear their own times: what follows is not before them
+            now = self.clock.now_ns()
+            if now >= deadline_ns:
+                return
             if now >= self.next_poll_ns:
-                if self.recovery is not None:
-                    self.take(self.recovery, 2)
+                if self.recovery is not None and self.take(self.recovery, 2):
+                    now = self.clock.now_ns()
                 self.poll_venues(now)
                 self.next_poll_ns = now + self.poll_interval_ns
             if now >= self.next_timer_ns:

@@ -4,12 +4,12 @@
 
 cdef enum:
     EXECUTION_INTENTS = 0  # intents taken from strategies
-    EXECUTION_DIRECT = 1  # orders sent for direct intents
-    EXECUTION_REFUSED = 2  # intents that ended without an order: the gate or the session refused
+    EXECUTION_DIRECT = 1  # direct intents that were sent: orders, replaces and cancels
+    EXECUTION_REFUSED = 2  # direct intents that were not sent: the gate or the session refused
     EXECUTION_SCHEDULES_STARTED = 3  # sliced intents accepted
     EXECUTION_SCHEDULES_DONE = 4  # sliced intents whose every slice was sent, or that were cancelled
     EXECUTION_SCHEDULES_FULL = 5  # sliced intents refused because every schedule was in use
     EXECUTION_SLICES_SENT = 6  # slices that became orders
     EXECUTION_SLICES_REFUSED = 7  # slices that the gate refused; their shares go to the following slices
-    EXECUTION_BAD_INTENTS = 8  # intents that make no sense: no quantity, no slices, unknown symbol or schedule
+    EXECUTION_BAD_INTENTS = 8  # intents that make no sense: no quantity, none or too many slices, unknown symbol or schedule
     EXECUTION_COUNT = 9
