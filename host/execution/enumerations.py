@@ -13,7 +13,7 @@ EXECUTION = enumeration(
     schedules_full="sliced intents refused because every schedule was in use",
     slices_sent="slices that became orders",
     slices_refused="slices that the gate refused; their shares go to the following slices",
-    bad_intents="intents that make no sense: no quantity, none or too many slices, unknown symbol or schedule",
+    bad_intents="intents that make no sense: no quantity, no slices or over a thousand, bad handle",
 )
 
 ENUMERATIONS = (EXECUTION,)

@@ -11,5 +11,5 @@ cdef enum:
     EXECUTION_SCHEDULES_FULL = 5  # sliced intents refused because every schedule was in use
     EXECUTION_SLICES_SENT = 6  # slices that became orders
     EXECUTION_SLICES_REFUSED = 7  # slices that the gate refused; their shares go to the following slices
-    EXECUTION_BAD_INTENTS = 8  # intents that make no sense: no quantity, none or too many slices, unknown symbol or schedule
+    EXECUTION_BAD_INTENTS = 8  # intents that make no sense: no quantity, no slices or over a thousand, bad handle
     EXECUTION_COUNT = 9
