@@ -30,9 +30,9 @@ cdef class PortRequests(RequestSink):
 cdef class Loop:
     """Drives one engine from up to two lines, a re-request port and up to four venues.
 
-    ``spin`` False lets the thread sleep for 50 microseconds when nothing came: right where cores are
-    few. :meth:`run` returns after the time it is given, or earlier when a venue's session needs the
-    driver (to connect, to close), so that signals are seen.
+    ``spin`` False lets the thread sleep for 50 microseconds when nothing came: right where cores
+    are few. :meth:`run` returns after the time it is given, or earlier when a venue's session needs
+    the driver (to connect, to close), so that signals are seen.
     """
 
     def __init__(self, Engine engine not None, Clock clock not None, lines, *, Port recovery=None,

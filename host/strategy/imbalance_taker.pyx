@@ -3,8 +3,8 @@
 """Example: a taker that follows the imbalance of the shares at the touch.
 
 When one side shows ``ratio`` times the shares of the other, it takes the thin side with an
-immediate-or-cancel order, once per symbol and ``cooldown_ns``. An example of the interface and a load
-for tests, not a way to make money.
+immediate-or-cancel order, once per symbol and ``cooldown_ns``. An example of the interface and a
+load for tests, not a way to make money.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -30,8 +30,8 @@ cdef class ImbalanceTaker(FastStrategy):
     cdef uint64_t orders_sent, fills
 
     def __init__(self, symbols=(), *, uint32_t symbol_capacity=65536, uint32_t quantity_shares=100,
-                  int64_t ratio=4, int64_t maximum_position_shares=1000,
-                  uint64_t cooldown_ns=10_000_000):
+                 int64_t ratio=4, int64_t maximum_position_shares=1000,
+                 uint64_t cooldown_ns=10_000_000):
         super().__init__(symbols)
         if quantity_shares == 0 or ratio < 1:
             raise ValueError("quantity_shares and ratio must be positive")

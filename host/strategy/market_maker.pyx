@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Example: a market maker that keeps one bid and one offer in each of its symbols.
 
-It joins the best bid and the best offer (or betters them by one tick where the spread is wide), leans
-its quotes against its position, and moves a quote only when the wanted price changed. Everything it
-sends is post-only. It is an example of the interface and a load for tests, not a way to make money.
+It joins the best bid and the best offer (or betters them by one tick where the spread is wide),
+leans its quotes against its position, and moves a quote only when the wanted price changed.
+Everything it sends is post-only. It is an example of the interface and a load for tests, not a way
+to make money.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -32,9 +33,9 @@ cdef struct SymbolState:
 cdef class MarketMaker(FastStrategy):
     """Quotes both sides of each symbol of ``symbols`` (all of them when empty).
 
-    ``quantity_shares`` per quote; ``tick`` in price units (100 is one cent); no quote is moved sooner
-    than ``minimum_interval_ns`` after its last message; ``maximum_position_shares`` stops the side that
-    would add to the position.
+    ``quantity_shares`` per quote; ``tick`` in price units (100 is one cent); no quote is moved
+    sooner than ``minimum_interval_ns`` after its last message; ``maximum_position_shares`` stops the
+    side that would add to the position.
     """
 
     cdef SymbolState *states
@@ -45,8 +46,8 @@ cdef class MarketMaker(FastStrategy):
     cdef uint64_t quotes, moves, fills
 
     def __init__(self, symbols=(), *, uint32_t symbol_capacity=65536, uint32_t quantity_shares=100,
-                  int64_t tick=100, int64_t maximum_position_shares=1000,
-                  uint64_t minimum_interval_ns=1_000_000):
+                 int64_t tick=100, int64_t maximum_position_shares=1000,
+                 uint64_t minimum_interval_ns=1_000_000):
         super().__init__(symbols)
         if quantity_shares == 0 or tick <= 0 or maximum_position_shares <= 0:
             raise ValueError("quantity_shares, tick and maximum_position_shares must be positive")

@@ -34,10 +34,10 @@ class TopOfBook:
 class Strategy:
     """Base of Python strategies; override what you need.
 
-    ``self.orders`` (:class:`host.strategy.strategy.Orders`) buys, sells, replaces and cancels; it is
-    set before :meth:`on_start`. An exception stops this strategy, not the engine: from then on it is
-    not called, its slices end, its new orders are refused, and the report names the error. What it
-    has resting stays until it is cancelled.
+    ``self.orders`` (:class:`host.strategy.strategy.Orders`) buys, sells, replaces and cancels; it
+    is set before :meth:`on_start`. An exception stops this strategy, not the engine: from then on
+    it is not called, its slices end, its new orders are refused, and the report names the error.
+    What it has resting stays until it is cancelled.
     """
 
     orders = None
@@ -98,7 +98,7 @@ cdef class PythonStrategy(FastStrategy):
         self.orders.stop()
         self.error = traceback.format_exc()
         if isinstance(sys.exc_info()[1], KeyboardInterrupt):
-            PyErr_SetInterrupt()     # it was meant for the driver, which sees it when it is next asked
+            PyErr_SetInterrupt()     # it was meant for the driver, which will see it
 
     cdef object top_of(self, uint32_t symbol_index):
         top = TopOfBook()

@@ -148,8 +148,8 @@ cdef class FastStrategy:
     """Base of compiled strategies: override the ``on_*`` methods, trade through ``self.orders``.
 
     All callbacks run on the hot thread, without the interpreter: no allocation, no Python object.
-    ``self.tops[symbol_index]`` is the current top of every symbol. ``symbols`` are the names to follow,
-    all of them where it is empty; ``on_book`` and ``on_trade`` are called for these only.
+    ``self.tops[symbol_index]`` is the current top of every symbol. ``symbols`` are the names to
+    follow, all of them where it is empty; ``on_book`` and ``on_trade`` are called for these only.
     """
 
     def __init__(self, symbols=()):
