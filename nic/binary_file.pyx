@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages of a Nasdaq BinaryFILE, one after the other; plain or gzipped.
 
-Every message stands behind its length; a length of zero ends the session, and what follows it is not
-read. A file without that mark is incomplete, which is counted. Source: Nasdaq BinaryFILE 1.00.
+Every message stands behind its length; a length of zero ends the session, and what follows it is
+not read. A file without that mark is incomplete, which is counted. Source: Nasdaq BinaryFILE 1.00.
 """
 
 from libc.string cimport memset

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file read in pieces, plain or gzipped, as a window of bytes that moves forward.
 
-A day of market data is many gigabytes: never is more than a piece of it in memory. Whether a file is
-gzipped is told by its first bytes, never by its name. Source: RFC 1952.
+A day of market data is many gigabytes: never is more than a piece of it in memory. Whether a file
+is gzipped is told by its first bytes, never by its name. Source: RFC 1952.
 """
 
 import zlib

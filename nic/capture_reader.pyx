@@ -1,11 +1,12 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """Packets of a pcap or pcapng file, one after the other, as Ethernet frames.
 
-Told by its first bytes, never by its name; plain or gzipped. Packets without an Ethernet header (raw IP,
-Linux cooked) get one with the ethertype and zero addresses. A file that ends inside a record is read
-up to there and counted. Sources: ``draft-ietf-opsawg-pcap`` (pcap), ``draft-ietf-opsawg-pcapng``
-(pcapng), tcpdump.org/linktypes.
+Told by its first bytes, never by its name; plain or gzipped. Packets without an Ethernet header
+(raw IP, Linux cooked) get one with the ethertype and zero addresses. A file that ends inside a
+record is read up to there and counted. Sources: ``draft-ietf-opsawg-pcap`` (pcap),
+``draft-ietf-opsawg-pcapng`` (pcapng), tcpdump.org/linktypes.
 """
 
 from libc.string cimport memset

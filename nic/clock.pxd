@@ -8,6 +8,7 @@ from libc.stdint cimport uint64_t
 cdef extern from "x86intrin.h":
     uint64_t rdtsc "__rdtsc"() noexcept nogil
 
+
 @cython.final
 cdef class Clock:
     cdef readonly uint64_t base_tsc

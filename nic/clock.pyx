@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The time stamp counter (TSC), and nanoseconds made from it.
 
-The rate is measured against ``CLOCK_MONOTONIC_RAW``, which the kernel derives from the same counter
-where the TSC is its clock source; the longer the process lives, the better the rate of a new clock.
-The epoch is ``CLOCK_REALTIME`` at the moment the clock was made: steps and slews of the system clock
-after that do not move it, so that it never runs backwards.
+The rate is measured against ``CLOCK_MONOTONIC_RAW``, which the kernel derives from the same
+counter where the TSC is its clock source; the longer the process lives, the better the rate of a
+new clock. The epoch is ``CLOCK_REALTIME`` at the moment the clock was made: steps and slews of the
+system clock after that do not move it, so that it never runs backwards.
 """
 
 cimport cython
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from posix.time cimport CLOCK_REALTIME, clock_gettime, nanosleep, timespec
 
 cdef extern from "time.h":
@@ -45,9 +45,9 @@ cdef Reading read_both(int clock_id) noexcept nogil:
     cdef Reading best
     cdef uint64_t before, after, narrowest = <uint64_t> -1
     cdef timespec t
-    cdef int i
+    cdef int _i
     best.tsc = best.ns = 0
-    for i in range(READINGS):
+    for _i in range(READINGS):
         before = rdtsc()
         clock_gettime(clock_id, &t)
         after = rdtsc()

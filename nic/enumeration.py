@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables of counters, reasons and states: written once, numbered here, derived everywhere else.
 
-A folder's ``enumerations.py`` holds its tables in ``ENUMERATIONS``; ``python -m tools.generate`` writes
-the numbers that Cython needs into ``ids.pxd`` beside it.
+A folder's ``enumerations.py`` holds its tables in ``ENUMERATIONS``; ``python -m tools.generate``
+writes the numbers that Cython needs into ``ids.pxd`` beside it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Enumeration:
 
 
 def enumeration(name: str, start: int = 0, **entries: str) -> Enumeration:
-    """A table numbered from ``start`` in the order written; each keyword is a name and its meaning."""
+    """A table numbered from ``start`` in the order written; a keyword is a name and its meaning."""
     return Enumeration(
         name,
         tuple(Entry(key, start + i, meaning) for i, (key, meaning) in enumerate(entries.items())),
@@ -74,6 +74,8 @@ def ids_text(module: str, enumerations: Sequence[Enumeration]) -> str:
     for table in enumerations:
         prefix = table.name.upper()
         lines += ["", "cdef enum:"]
-        lines += [f"    {prefix}_{e.name.upper()} = {e.value}  # {e.meaning}" for e in table.entries]
+        lines += [
+            f"    {prefix}_{e.name.upper()} = {e.value}  # {e.meaning}" for e in table.entries
+        ]
         lines += [f"    {prefix}_COUNT = {table.count}"]
     return "\n".join(lines) + "\n"

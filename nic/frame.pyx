@@ -1,8 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 # SPDX-License-Identifier: Apache-2.0
-"""Frames taken apart and put together, for Python tools; :mod:`nic.frame_reference` is the specification.
+"""Frames taken apart and put together, for Python tools.
 
-Addresses are dotted text, hardware addresses six bytes, ports and lengths numbers.
+The specification is :mod:`nic.frame_reference`. Addresses are dotted text, hardware addresses six
+bytes, ports and lengths numbers.
 """
 
 import socket
@@ -130,7 +131,7 @@ def build_udp(const uint8_t[::1] payload not None, str source_address not None,
 
 
 def multicast_hardware(str group not None):
-    """Hardware address of a multicast group, ``None`` for another address (RFC 1112 section 6.4)."""
+    """Hardware address of a multicast group (RFC 1112 section 6.4), ``None`` for another."""
     cdef uint32_t address = address_number(group)
     if address >> 28 != 0xE:
         return None

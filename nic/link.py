@@ -25,6 +25,7 @@ ETHTOOL_GRXRINGS = 0x2D
 ETHTOOL_GSSET_INFO = 0x37
 ETHTOOL_GFEATURES = 0x3A
 ETHTOOL_GCHANNELS = 0x3C
+ETHTOOL_SCHANNELS = 0x3D
 ETHTOOL_GET_TS_INFO = 0x41
 ETH_SS_FEATURES = 4
 STRING_BYTES = 32
@@ -149,7 +150,7 @@ def facts(interface: str) -> LinkFacts:
         receive_queues=int(link.get_attr("IFLA_NUM_RX_QUEUES") or 1),
         channels=channels(name),
         rss_rings=rss_rings(name),
-        xdp_attached=XDP_MODES.get(attached, "none"),
+        xdp_attached=XDP_MODES.get(str(attached), "none"),
         xdp_program_id=xdp.get_attr("IFLA_XDP_PROG_ID") if xdp else None,
         xdp_features=xdp_features(index),
         offloads=offloads(name),
@@ -211,6 +212,16 @@ def channels(interface: str) -> int | None:
         return None
     values = struct.unpack("@9I", answer)
     return int(values[5] + values[8])
+
+
+def set_receive_queues(interface: str, count: int) -> None:
+    """Use ``count`` receive queues, combined ones where there are such; raises ``OSError``."""
+    answer = ethtool(interface, struct.pack("@I", ETHTOOL_GCHANNELS).ljust(36, b"\0"))
+    values = list(struct.unpack("@9I", answer)) if answer else [0] * 9
+    values[0] = ETHTOOL_SCHANNELS
+    values[5 if values[1] else 8] = count
+    if answer is None or ethtool(interface, struct.pack("@9I", *values)) is None:
+        raise OSError(f"{interface}: cannot use {count} receive queues")
 
 
 def rss_rings(interface: str) -> int | None:

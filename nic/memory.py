@@ -14,8 +14,8 @@ MCL_FUTURE = 2
 def lock_memory() -> str:
     """Lock all memory, now and later: tables are backed by pages when they are made.
 
-    Returns ``"locked"``, or why it was left alone. Never tries under a limit on locked memory: later
-    allocations would fail (mlockall(2), ENOMEM).
+    Returns ``"locked"``, or why it was left alone. Never tries under a limit on locked memory:
+    later allocations would fail (mlockall(2), ENOMEM).
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     if soft != resource.RLIM_INFINITY and os.geteuid() != 0:

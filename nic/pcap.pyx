@@ -30,7 +30,8 @@ cdef uint32_t NANOSECOND_MAGIC = 0xA1B23C4D
 
 
 cdef class PcapWriter(Port):
-    """A pcap file with nanosecond time stamps, little-endian, of Ethernet frames; an old one is replaced.
+    """A pcap file with nanosecond time stamps, little-endian, of Ethernet frames; an old one is
+    replaced.
 
     As a port it only transmits: :meth:`transmit` stamps with ``time_ns``, which the owner sets.
     Raises :class:`~nic.port.PortError`.
@@ -121,8 +122,8 @@ cdef class PcapWriter(Port):
 cdef class PcapPort(Port):
     """The packets of a capture file, pcap or pcapng, plain or gzipped, each as an Ethernet frame.
 
-    ``writer`` takes what is transmitted, stamped with the time of the packet received last, so that the
-    same input gives the same file. Raises :class:`~nic.port.PortError`.
+    ``writer`` takes what is transmitted, stamped with the time of the packet received last, so
+    that the same input gives the same file. Raises :class:`~nic.port.PortError`.
     """
 
     def __cinit__(self, *args, **kwargs):
@@ -147,7 +148,7 @@ cdef class PcapPort(Port):
                             "supported (Ethernet, raw IP and Linux cooked are)")
 
     cdef int receive_burst(self, Packet *packets, int maximum) noexcept nogil:
-        """The next packets of the file; fewer than asked for where the window ends. 0 at the end."""
+        """The next packets of the file, fewer where the window ends; 0 at the end of the file."""
         cdef CapturedPacket packet
         cdef uint64_t tsc = rdtsc(), size = 0
         cdef int count = 0

@@ -14,8 +14,7 @@ cdef struct Packet:
     uint32_t length           # bytes at data
     uint32_t source_address   # of a datagram, host byte order; 0 on LAYER_FRAME
     uint16_t source_port      # of a datagram; 0 on LAYER_FRAME
-    uint64_t kernel_ns        # receive time from kernel, XDP program or capture file, in
-                              # nanoseconds since the Unix epoch; 0 for none
+    uint64_t kernel_ns        # kernel, XDP program or capture file received it: ns since the epoch
     uint64_t tsc              # time stamp counter when the burst was taken
 
 cdef class Port:

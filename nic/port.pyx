@@ -44,7 +44,7 @@ cdef class Port:
         return -1
 
     cdef int flush(self) noexcept nogil:
-        """Hand what was transmitted to the kernel; how many packets still wait for the next call."""
+        """Hand what was transmitted to the kernel; how many packets wait for the next call."""
         return 0
 
     def counters(self):

@@ -10,7 +10,7 @@ cdef class TcpStream(Stream):
     cdef int descriptor           # -1 once closed
     cdef int current              # what state() says
     cdef bint quick_ack
-    cdef bint acknowledge         # bytes came since the kernel was last asked to acknowledge at once
+    cdef bint acknowledge         # bytes came since the option was last renewed
     cdef int error                # errno of what closed the connection, 0 for an orderly end
     cdef uint64_t received_bytes
     cdef uint64_t sent_bytes

@@ -39,10 +39,10 @@ cdef extern from "<poll.h>":
 cdef class TcpStream(Stream):
     """A TCP connection to ``(host, port)``, being made; :meth:`state` says when it is there.
 
-    ``source`` is an address to connect from, ``interface`` a device to stay on. ``quick_ack`` has every
-    segment acknowledged at once: the option is renewed in the first idle call after data, off the way of
-    the data. ``busy_poll_us`` lets the kernel poll the device in a receive call. Raises
-    :class:`~nic.port.PortError` where no attempt can be made at all.
+    ``source`` is an address to connect from, ``interface`` a device to stay on. ``quick_ack`` has
+    every segment acknowledged at once: the option is renewed in the first idle call after data,
+    off the way of the data. ``busy_poll_us`` lets the kernel poll the device in a receive call.
+    Raises :class:`~nic.port.PortError` where no attempt can be made at all.
     """
 
     def __cinit__(self, *args, **kwargs):
@@ -70,7 +70,7 @@ cdef class TcpStream(Stream):
 
     @classmethod
     def from_descriptor(cls, int descriptor, *, bint quick_ack=True, int busy_poll_us=0):
-        """A stream on a connected socket, for instance an accepted one, which it owns from now on."""
+        """A stream on a connected socket, which it owns from now on; an accepted one say."""
         cdef TcpStream stream = cls.__new__(cls)
         handle = socket.socket(fileno=descriptor)
         try:

@@ -1,9 +1,10 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: cdivision=True
 # SPDX-License-Identifier: Apache-2.0
 """A UDP socket as a port: works everywhere, needs no privileges, costs a system call a burst.
 
-Sources: RFC 768, RFC 1112; udp(7), ip(7), socket(7), recvmmsg(2) of the Linux manual; kernel document
-``networking/timestamping`` section 1.1 (SO_TIMESTAMPNS).
+Sources: RFC 768, RFC 1112; udp(7), ip(7), socket(7), recvmmsg(2) of the Linux manual; kernel
+document ``networking/timestamping`` section 1.1 (SO_TIMESTAMPNS).
 """
 
 import socket
@@ -56,14 +57,14 @@ cdef enum:
 cdef class UdpPort(Port):
     """A UDP socket.
 
-    ``group`` and ``bind`` say what is received: the datagrams of a multicast group ``(address, port)``,
-    joined on ``interface`` (a name or one of its addresses), or those to a local ``(address, port)``.
-    ``destination`` is where :meth:`transmit` sends to. ``connect`` fixes it in the kernel: sends
-    get cheaper, and only datagrams of that peer are received.
+    ``group`` and ``bind`` say what is received: the datagrams of a multicast group ``(address,
+    port)``, joined on ``interface`` (a name or one of its addresses), or those to a local
+    ``(address, port)``. ``destination`` is where :meth:`transmit` sends to. ``connect`` fixes it
+    in the kernel: sends get cheaper, and only datagrams of that peer are received.
 
     ``receive_buffer_bytes`` is asked of the kernel (:meth:`mode` says what was got),
-    ``packet_bytes`` is room for one datagram: a longer one is counted as ``rx_truncated`` and dropped.
-    ``busy_poll_us`` lets the kernel poll the device in a receive call. Raises
+    ``packet_bytes`` is room for one datagram: a longer one is counted as ``rx_truncated`` and
+    dropped. ``busy_poll_us`` lets the kernel poll the device in a receive call. Raises
     :class:`~nic.port.PortError`.
     """
 

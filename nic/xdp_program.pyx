@@ -2,18 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The small XDP program that takes the configured UDP destinations off an interface.
 
-It is assembled here, for exactly the destinations asked for, and loaded with libbpf; no compiler is
-needed. A frame goes to the AF_XDP socket of its receive queue when it is Ethernet II with at most one
-802.1Q tag, IPv4 without options, no fragment, UDP, and its destination address and port are in the
-list. Everything else is passed to the kernel untouched. In front of a frame it takes, the program
-writes eight bytes of metadata: the kernel's monotonic clock, in nanoseconds.
+It is assembled here, for exactly the destinations asked for, and loaded with libbpf; no compiler
+is needed. A frame goes to the AF_XDP socket of its receive queue when it is Ethernet II with at
+most one 802.1Q tag, IPv4 without options, no fragment, UDP, and its destination address and port
+are in the list. Everything else is passed to the kernel untouched. In front of a frame it takes,
+the program writes eight bytes of metadata: the kernel's monotonic clock, in nanoseconds.
 
 It is attached by a ``bpf_link``, which the kernel takes away with the process, however that ends.
 Sources: kernel documents ``bpf/standardization/instruction-set`` and ``networking/af_xdp``.
 """
 
 import os
-import socket
 
 from libc.errno cimport EBUSY, EINVAL, EOPNOTSUPP, EPERM, ERANGE, errno
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -108,9 +107,6 @@ cdef enum:                     # registers, by what the program keeps in them
     R_KEY = 7                  # destination address and port, as on the wire
     R_WANTED = 8
     R_TIME = 9
-
-LABELS = ("pass", "untagged", "take", "redirect")
-"""Places in the program that are jumped to."""
 
 
 cdef class Assembler:
@@ -275,7 +271,7 @@ cdef class XdpProgram:
         self.destinations = tuple((str(address), int(port)) for address, port in destinations)
         if not 0 < len(self.destinations) <= MOST_DESTINATIONS:
             raise PortError(f"xdp on {interface}: give 1 to {MOST_DESTINATIONS} destinations")
-        for address, port in self.destinations:
+        for _address, port in self.destinations:
             if not 0 < port < 65536:
                 raise PortError(f"xdp on {interface}: {port} is no UDP port")
         if driver_mode not in ("native", "generic", "best"):
@@ -331,7 +327,7 @@ cdef class XdpProgram:
         if error == EBUSY:
             said = f"another XDP program is attached; see 'ip link show {self.interface}'"
         elif error in (EINVAL, ERANGE):
-            said = "an MTU above about 3500 bytes or receive offloads forbid native XDP on most drivers"
+            said = "an MTU above 3500 bytes or receive offloads forbid native XDP on most drivers"
         raise self._failure(f"attaching {mode}", error, said)
 
     def _link(self, str mode):

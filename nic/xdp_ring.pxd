@@ -1,9 +1,9 @@
 # cython: language_level=3
 # SPDX-License-Identifier: Apache-2.0
-"""The four rings that an AF_XDP socket shares with the kernel, each with one producer and one consumer.
+"""The four rings that an AF_XDP socket shares with the kernel: one producer, one consumer each.
 
-Indices run freely over 32 bits. The side that writes an index publishes it with release order, the other
-reads it with acquire order, so that entries are seen whole. Source: kernel document
+Indices run freely over 32 bits. The side that writes an index publishes it with release order, the
+other reads it with acquire order, so that entries are seen whole. Source: kernel document
 ``networking/af_xdp``, header ``linux/if_xdp.h``.
 """
 

@@ -121,7 +121,7 @@ cdef class XdpSocket:
         return on_huge_pages
 
     def make_rings(self):
-        """Make and map the four rings, each with an entry for every frame it can be asked to hold."""
+        """Make and map the four rings, each with room for every frame it may have to hold."""
         cdef xdp_mmap_offsets at
         cdef socklen_t size = sizeof(at)
         cdef uint32_t received = self.receive_frames

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frame in memory to order in memory: the whole way, compiled and Python strategy side by side.
 
-A seeded exchange day is published into a capture; the capture is replayed through the same stages as
-live (feed handler, book, strategy, execution, gate, order management, gateway) with a stream in
+A seeded exchange day is published into a capture; the capture is replayed through the same stages
+as live (feed handler, book, strategy, execution, gate, order management, gateway) with a stream in
 memory at the end. Every packet that leads to an order is timed from its turn (t0) to the order's
 bytes in the stream (t5). The answers of the market come after t5 and are not in the figures, but
 they cool the caches as a real session would.

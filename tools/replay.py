@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from host.book.book import Book
 from host.book.order_book import OrderBook
 from host.book.price_level_book import PriceLevelBook
-
 from host.capture_loop import CaptureLoop
 from host.engine import BookObserver, Engine
 from host.feed.enumerations import ERRORS as FEED_ERRORS

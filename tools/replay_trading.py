@@ -6,8 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sim.exchange.replay_venue import PASSWORD, USERNAME, ReplayObserver, ReplayVenue
-
 from host.capture_loop import CaptureLoop
 from host.config import load
 from host.engine import BookObserver, Engine
@@ -16,6 +14,7 @@ from host.interfaces import Recorder
 from host.metrics.stages import StageClock
 from host.strategy.catalogue import make
 from host.trading import Trading, VenueLogin, limits_of
+from sim.exchange.replay_venue import PASSWORD, USERNAME, ReplayObserver, ReplayVenue
 from tools.report import nonzero
 
 EXAMPLE = Path(__file__).parent / "examples" / "appliance.toml"

@@ -7,7 +7,6 @@ from host.book.book cimport Book
 from host.capture_loop cimport Counterparty
 from host.engine cimport BookObserver
 from host.gateway.memory_stream cimport MemoryStream
-from sim.exchange.acceptor cimport Acceptor
 from sim.exchange.order_entry cimport OrderDesk
 from sim.exchange.replay_market cimport ReplayMarket
 from sim.exchange.sequenced cimport SequencedStore
@@ -19,7 +18,7 @@ cdef class ReplayObserver(BookObserver):
 cdef class ReplayVenue(Counterparty):
     cdef readonly ReplayMarket market
     cdef readonly OrderDesk desk
-    cdef readonly Acceptor acceptor
+    cdef readonly object exchange      # a ReplayExchange
     cdef SequencedStore store
     cdef MemoryStream stream           # the server's end, None before the first connection
     cdef uint64_t answered             # sequenced messages already given to the connection

@@ -3,8 +3,8 @@ from host.book.book import Book
 from host.capture_loop import Counterparty
 from host.engine import BookObserver
 from nic.stream import Stream
-from sim.exchange.acceptor import Acceptor
 from sim.exchange.order_entry import OrderDesk
+from sim.exchange.replay_exchange import ReplayExchange
 from sim.exchange.replay_market import ReplayMarket
 
 SESSION: str
@@ -18,7 +18,7 @@ class ReplayObserver(BookObserver):
 class ReplayVenue(Counterparty):
     market: ReplayMarket
     desk: OrderDesk
-    acceptor: Acceptor
+    exchange: ReplayExchange
     def __init__(self, book: Book, orders: int = 65536) -> None: ...
     def connect(self) -> Stream: ...
     def step(self, t_ns: int) -> None: ...

@@ -8,6 +8,9 @@ a stream in memory, the times are those of the recording.
 
 from host.model cimport CHANGED_BBO, CHANGED_DEPTH, CHANGED_TRADE
 
+from sim.exchange.config import SessionConfig
+from sim.exchange.replay_exchange import ReplayExchange
+
 cdef enum:
     TIMER_NS = 500_000_000
     ROOM_BYTES = 1 << 22       # a sweep of many fills in one packet of the recording
@@ -44,23 +47,24 @@ cdef class ReplayObserver(BookObserver):
 
 
 cdef class ReplayVenue(Counterparty):
-    """Order desk, acceptor and market over one replayed book.
+    """A :class:`~sim.exchange.replay_exchange.ReplayExchange` behind a stream in memory.
 
     ``orders``: client orders that may be live at once.
     """
 
     def __init__(self, Book book not None, uint32_t orders=1 << 16):
-        self.desk = OrderDesk(orders, 1)
-        self.market = ReplayMarket(book, self.desk, unknown_state_trades=True)
-        self.acceptor = Acceptor(self.desk)
-        session = self.acceptor.add_session(SESSION, USERNAME, PASSWORD, FIRM)
-        self.store = session.store
+        login = SessionConfig(name=SESSION, username=USERNAME, password=PASSWORD, firm=FIRM)
+        self.exchange = ReplayExchange(book, (login,), tick=1, live_orders=orders,
+                                       unknown_state_trades=True)
+        self.desk = self.exchange.desk
+        self.market = self.exchange.market
+        self.store = self.exchange.sessions[0].store
 
     def connect(self):
         """Open a connection at the time of the latest step; the client's end of it."""
         client, self.stream = MemoryStream.pair(ROOM_BYTES)
         self.connections += 1
-        self.acceptor.connect(self.connections, self.last_ns)
+        self.exchange.on_client_connected(self.connections, self.last_ns)
         return client
 
     cdef void work(self, uint64_t t_ns) noexcept nogil:
@@ -76,10 +80,10 @@ cdef class ReplayVenue(Counterparty):
         """Take what the client sent, and write what there is for it."""
         if t_ns >= self.next_timer_ns:
             self.next_timer_ns = t_ns + TIMER_NS
-            self.acceptor.timer(t_ns)
+            self.exchange.on_timer(t_ns)
         if data := self.stream.read(ROOM_BYTES):
-            self.acceptor.receive(self.connections, data, t_ns)
-        for identity, written, is_closed in self.acceptor.take_output(t_ns):
+            self.exchange.on_client_bytes(self.connections, data, t_ns)
+        for identity, written, is_closed in self.exchange.take_client_output(t_ns):
             if identity == self.connections:
                 self.stream.write(written)
                 if is_closed:

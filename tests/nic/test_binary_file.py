@@ -43,7 +43,7 @@ def test_a_missing_end_is_reported(tmp_path):
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 20])
 def test_a_cut_message_is_reported(tmp_path, cut):
-    data = framed(MESSAGES[:5] + [b"S" * 40])[:-cut]
+    data = framed([*MESSAGES[:5], b"S" * 40])[:-cut]
     expected = {"missing_end": 1, "truncated_record": 1}
     assert read(tmp_path, data) == (MESSAGES[:5], expected, False)
     assert read(tmp_path, framed(MESSAGES[:5]) + b"\0") == (MESSAGES[:5], expected, False)
