@@ -79,7 +79,7 @@ cdef class CaptureLoop:
         cdef uint64_t taken = 0
         cdef int count, i
         while taken < limit:
-            count = port.receive_burst(self.burst, CAPTURE_BURST)
+            count = port.receive_burst(self.burst, <int> min(limit - taken, CAPTURE_BURST))
             if count <= 0:
                 break
             for i in range(count):
@@ -109,7 +109,7 @@ cdef class CaptureLoop:
         cdef int count, i
         with nogil:
             while taken < limit:
-                count = file.read_burst(messages, CAPTURE_BURST)
+                count = file.read_burst(messages, <int> min(limit - taken, CAPTURE_BURST))
                 if count <= 0:
                     break
                 for i in range(count):

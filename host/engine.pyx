@@ -3,8 +3,9 @@
 """The deterministic core: packets, bytes, time and commands in; orders out.
 
 Nothing in here reads a clock, a random number, a file or a socket: live trading, replay of a
-capture and tests drive the same calls. The time stamp counter is read only to fill ``Trace.stamps``, which no
-decision looks at. The same inputs with the same times give the same orders, byte for byte.
+capture and tests drive the same calls. The time stamp counter is read only to fill
+``Trace.stamps``, which no decision looks at. The same inputs with the same times give the same
+orders, byte for byte.
 """
 
 from host.enumerations import ENGINE
@@ -238,9 +239,9 @@ cdef class Engine(MessageSink):
             self.first.start_all(t_ns)
 
     def stop(self, uint64_t t_ns):
-        """Stop trading: strategies are told, then may only cancel; slices end, orders are cancelled.
+        """Stop trading: strategies are told, then may only cancel; slices end.
 
-        What was on its way when it was cancelled may still fill; what can't be cancelled stays open.
+        Open orders are cancelled; until that is confirmed they may still fill.
         """
         if self.first is not None:
             self.first.stop_all(t_ns)

@@ -28,12 +28,19 @@ from tools.feed_finder import find_feed, find_session
 from tools.report import nonzero
 
 if TYPE_CHECKING:
+    from tools.bbo_writer import BboWriter
     from tools.replay_trading import ReplayTrading
 
 STEP = 4096
 """Packets or messages between two looks at the progress."""
 
 BOOK_ERRORS = ("unknown_type", "wrong_length")
+
+DAMAGE = {
+    "truncated_gzip": "the compressed data end too early",
+    "bad_gzip": "the compressed data are damaged",
+}
+"""Faults of a file by which it is not the recording that was made, and what is said of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +72,23 @@ class Replay:
         self.feed = FeedHandler(
             self.engine, transport=self.found.transport, restart="detect", start="first"
         )
-        self.trading: ReplayTrading | None = None
+        self.trading = self._make_trading()
         self.packets = 0
         self.capture_errors: dict[str, int] = {}
+        if options.bbo is not None and options.bbo.exists() and options.bbo.samefile(options.path):
+            raise ValueError(f"{options.bbo}: is the recording itself and would be overwritten")
 
     def _make_book(self) -> Book:
         if self.found.transport == "iextp":
             return PriceLevelBook(symbols=self.options.symbols)
         return OrderBook(symbols=self.options.symbols, orders=self.options.orders)
+
+    def _make_trading(self) -> ReplayTrading | None:
+        if self.options.strategy == "none":
+            return None
+        from tools.replay_trading import ReplayTrading
+
+        return ReplayTrading(self.engine, self.options.strategy)
 
     def run(self, on_progress: Callable[[int], None]) -> None:
         """Take the whole file; ``on_progress`` gets the number of packets or messages so far."""
@@ -89,18 +105,18 @@ class Replay:
                     self.capture_errors = port.errors()
                 self.packets = loop.packets
                 self.engine.finish(loop.last_ns)
+            for name, text in DAMAGE.items():
+                if self.capture_errors[name]:
+                    raise ValueError(f"{self.options.path}: {text}")
             if self.trading is not None:
                 self.trading.finish(loop.last_ns)
 
     def _connect(self, observer: BookObserver | None) -> CaptureLoop:
         for line, (address, port) in enumerate(self.found.lines):
             self.engine.set_line(line, address_number(address), port)
-        if self.options.strategy == "none":
+        if self.trading is None:
             self.engine.connect(self.feed, observer=observer)
             return CaptureLoop(self.engine)
-        from tools.replay_trading import ReplayTrading
-
-        self.trading = ReplayTrading(self.engine, self.options.strategy)
         return self.trading.connect(self.feed, observer, self.found.first_ns)
 
     def _take(
@@ -179,5 +195,18 @@ def bbo_file(path: Path | None) -> Iterator[BookObserver | None]:
 
     with open(path, "wb") as file:
         writer = BboWriter(file)
-        yield writer
+        try:
+            yield writer
+            close_writer(writer, path)
+        except BaseException:
+            if path.is_file():  # a part that looks like the whole
+                path.unlink()
+            raise
+
+
+def close_writer(writer: BboWriter, path: Path) -> None:
+    """Write what is left; raises ``OSError`` that names the file."""
+    try:
         writer.close()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None

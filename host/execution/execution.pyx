@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Execution: turns intents into orders, direct or in slices, and chooses the venue.
 
-A direct intent is one order request. A sliced one (TWAP) is a schedule: equal parts at equal times, the
-first at once, the last after the duration; what a refused slice could not send is spread over the
-following ones. A timer sends one slice of a schedule at the most: after a silence they do not leave
-all at once. Slices are immediate-or-cancel or day orders as the intent says. The venue of a symbol is
-set by configuration.
+A direct intent is one order request. A sliced one (TWAP) is a schedule: equal parts at equal times,
+the first at once, the last after the duration; what a refused slice could not send is spread over
+the following ones. A timer sends one slice of a schedule at the most: after a silence they do not
+leave all at once. Slices are immediate-or-cancel or day orders as the intent says. The venue of a
+symbol is set by configuration.
 """
 
 from libc.stdlib cimport calloc, free

@@ -34,8 +34,8 @@ cdef class MarketMaker(FastStrategy):
     """Quotes both sides of each symbol of ``symbols`` (all of them when empty).
 
     ``quantity_shares`` per quote; ``tick`` in price units (100 is one cent); no quote is moved
-    sooner than ``minimum_interval_ns`` after its last message; ``maximum_position_shares`` stops the
-    side that would add to the position.
+    sooner than ``minimum_interval_ns`` after its last message; ``maximum_position_shares`` stops
+    the side that would add to the position.
     """
 
     cdef SymbolState *states
