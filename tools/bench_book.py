@@ -2,16 +2,18 @@
 """Full order-level books with best bid and offer events, ours beside itch-book and itchcpp.
 
 One generated ITCH day (``tools.itch_stream``) in memory, as BinaryFILE frames; in every round each
-contender reads all of it once, in one process and on one thread, in an order that changes from
-round to round. What each does between the two readings of the clock:
+contender reads all of it once, in one process, in an order that changes from round to round. The
+clock counts the thread's processor time, so that being preempted costs nobody; all three work on
+the calling thread alone. What each does between the two readings of the clock:
 
 - ``tickwire``: ``OrderBook.apply_binary_file``: checks type and length, books, and writes a record
-of every change of a best bid or offer into an array. Its tables (65,536 symbols, 4 million orders)
-and the array are made and pre-faulted before the clock starts. - ``itch-book``: ``Session.feed`` of
-its C++ core (not its slower Python front) with the table ``bbo`` alone: books, and appends a row
-per change, with room for them reserved before the clock starts. - ``itchcpp``:
-``BookManager.process_stream`` of its C++ core: books of all symbols. Its Python interface has no
-change events, so it is asked for less than the others are.
+  of every change of a best bid or offer into an array. Its tables (65,536 symbols, 4 million
+  orders) and the array are made and pre-faulted before the clock starts.
+- ``itch-book``: ``Session.feed`` of its C++ core (not its slower Python front) with the table
+  ``bbo`` alone: books, and appends a row per change, with room for the rows reserved before the
+  clock starts.
+- ``itchcpp``: ``BookManager.process_stream`` of its C++ core: books of all symbols. Its Python
+  interface has no change events, so it is asked for less than the others are.
 
 The results are compared: every record of ours with every row of itch-book, and the final best bid
 and offer of every symbol with itchcpp.

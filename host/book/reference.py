@@ -301,6 +301,7 @@ class ReferencePriceLevelBook(ReferenceBook):
 
     sides: dict[tuple[int, str], dict[int, int]] = field(default_factory=dict)
     pending: dict[int, int] = field(default_factory=dict)
+    indices: dict[bytes, int] = field(default_factory=dict)
 
     def levels(self, index: int, side: str) -> list[tuple[int, int, int]]:
         """All levels of a side, best first: price, shares, 0 (how many orders is unknown)."""
@@ -322,9 +323,8 @@ class ReferencePriceLevelBook(ReferenceBook):
             self.counters["symbol_pool_full"] += 1
             return 0
         changed = 0
-        index = next((i for i, known in self.symbols.items() if known == symbol), None)
-        if index is None:
-            index = len(self.symbols)
+        index = self.indices.setdefault(symbol, len(self.indices))
+        if index not in self.symbols:
             self.symbols[index] = symbol
             changed = STATE
         self.top(index).timestamp = number(values["timestamp"]) % (1 << 64)
