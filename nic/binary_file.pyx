@@ -8,7 +8,8 @@ not read. A file without that mark is incomplete, which is counted. Source: Nasd
 
 from libc.string cimport memset
 from nic.ids cimport (
-    CAPTURE_BAD_GZIP, CAPTURE_MISSING_END, CAPTURE_TRUNCATED_GZIP, CAPTURE_TRUNCATED_RECORD)
+    CAPTURE_BAD_GZIP, CAPTURE_MISSING_END, CAPTURE_READ_FAILED, CAPTURE_TRUNCATED_GZIP,
+    CAPTURE_TRUNCATED_RECORD)
 from nic.wire.binaryfile_codec cimport (
     BINARYFILE_BLOCK_LENGTH, BINARYFILE_END_OF_SESSION_LENGTH, binaryfile_block_message_length)
 
@@ -56,6 +57,7 @@ cdef class BinaryFile:
             self.errors_met[CAPTURE_MISSING_END] += 1
             self.errors_met[CAPTURE_TRUNCATED_GZIP] += self.source.gzip_truncated
             self.errors_met[CAPTURE_BAD_GZIP] += self.source.gzip_damaged
+            self.errors_met[CAPTURE_READ_FAILED] += self.source.read_failed
             if self.source.at != self.source.end:
                 self.errors_met[CAPTURE_TRUNCATED_RECORD] += 1
         return False

@@ -10,6 +10,7 @@ cdef class ByteSource:
     cdef readonly bint ended           # nothing comes after the window
     cdef readonly bint gzip_truncated
     cdef readonly bint gzip_damaged
+    cdef readonly bint read_failed
     cdef object file                   # None when closed
     cdef object inflater               # of the gzip member that is being read
     cdef bytes compressed              # read from the file, not yet inflated

@@ -57,7 +57,8 @@ cdef class ByteSource:
         with gil:
             try:
                 piece = self.more()
-            except (OSError, ValueError):
+            except OSError:
+                self.read_failed = True
                 piece = b""
             if not piece:
                 self.ended = True

@@ -11,8 +11,9 @@ record is read up to there and counted. Sources: ``draft-ietf-opsawg-pcap`` (pca
 
 from libc.string cimport memset
 from nic.ids cimport (
-    CAPTURE_BAD_GZIP, CAPTURE_BAD_RECORD, CAPTURE_CUT_PACKETS, CAPTURE_TRUNCATED_GZIP,
-    CAPTURE_TRUNCATED_RECORD, CAPTURE_UNKNOWN_INTERFACE, CAPTURE_UNSUPPORTED_LINK)
+    CAPTURE_BAD_GZIP, CAPTURE_BAD_RECORD, CAPTURE_CUT_PACKETS, CAPTURE_READ_FAILED,
+    CAPTURE_TRUNCATED_GZIP, CAPTURE_TRUNCATED_RECORD, CAPTURE_UNKNOWN_INTERFACE,
+    CAPTURE_UNSUPPORTED_LINK)
 from nic.wire.byteorder cimport load_be16, load_be32, load_le16, load_le32
 from nic.wire.internet_codec cimport (
     INTERNET_ETHERNET_LENGTH, INTERNET_ETHERTYPE_IPV4, internet_ethernet_put_ethertype)
@@ -180,6 +181,7 @@ cdef class CaptureReader:
         self.finished = True
         self.errors[CAPTURE_TRUNCATED_GZIP] += self.source.gzip_truncated
         self.errors[CAPTURE_BAD_GZIP] += self.source.gzip_damaged
+        self.errors[CAPTURE_READ_FAILED] += self.source.read_failed
         if self.source.at != self.source.end or self.skip_bytes:
             self.errors[CAPTURE_TRUNCATED_RECORD] += 1
         return CAPTURE_END

@@ -31,6 +31,7 @@ CAPTURE = enumeration(
     cut_packets="packets of which the capture kept only the first bytes",
     unsupported_link="packets of an interface whose link type is not supported, left out",
     unknown_interface="packets that name an interface the file does not describe, left out",
+    read_failed="the file could not be read on; everything before was read",
     missing_end="the end-of-session mark is missing (BinaryFILE)",
 )
 

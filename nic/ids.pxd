@@ -26,8 +26,9 @@ cdef enum:
     CAPTURE_CUT_PACKETS = 4  # packets of which the capture kept only the first bytes
     CAPTURE_UNSUPPORTED_LINK = 5  # packets of an interface whose link type is not supported, left out
     CAPTURE_UNKNOWN_INTERFACE = 6  # packets that name an interface the file does not describe, left out
-    CAPTURE_MISSING_END = 7  # the end-of-session mark is missing (BinaryFILE)
-    CAPTURE_COUNT = 8
+    CAPTURE_READ_FAILED = 7  # the file could not be read on; everything before was read
+    CAPTURE_MISSING_END = 8  # the end-of-session mark is missing (BinaryFILE)
+    CAPTURE_COUNT = 9
 
 cdef enum:
     PORT_RX_PACKETS = 0  # packets received

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import gzip
 import os
+import socket
+import struct
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -56,6 +59,22 @@ def test_messages_across_the_pieces_of_a_large_file(tmp_path):
     got, errors, _ = read(tmp_path, cut[: len(cut) // 2])
     assert got == messages[: len(got)]
     assert errors["truncated_gzip"] == 1
+
+
+def test_a_source_that_breaks_off_is_reported():
+    piece = 1 << 20
+    message = b"S" * 1022  # with its length before it: 1,024 messages fill the first piece
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        reader = socket.create_connection(listener.getsockname())
+        writer = listener.accept()[0]
+        sending = threading.Thread(target=writer.sendall, args=(framed([message]) * 1024,))
+        sending.start()
+        source = BinaryFile(reader.detach())
+        sending.join()
+        writer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.close()  # a reset: the next read fails
+        assert sum(len(m) + 2 for m in source) == piece
+        assert {name for name, n in source.errors().items() if n} == {"missing_end", "read_failed"}
 
 
 def test_a_closed_file_gives_nothing(tmp_path):
