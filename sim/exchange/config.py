@@ -4,22 +4,23 @@
 from __future__ import annotations
 
 import ipaddress
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from host.config import ConfigError, Section, read_toml, validated
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
-class ExchangeConfigError(ValueError):
+class ExchangeConfigError(ConfigError):
     """A configuration that can't be used; the text is one line and names the key."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+class _Model(Section):
+    model_config = ConfigDict(str_strip_whitespace=True)
 
 
 def _address(value: str) -> str:
@@ -221,22 +222,14 @@ class ExchangeConfig(_Model):
 def parse_config(values: dict[str, Any], source: str = "exchange") -> ExchangeConfig:
     """Check a table of values; raises :class:`ExchangeConfigError` with the first mistake."""
     try:
-        return ExchangeConfig.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        text = first["msg"].removeprefix("Value error, ").replace("\n", " ")
-        raise ExchangeConfigError(
-            f"{source}: {key}: {text}" if key else f"{source}: {text}"
-        ) from None
+        return validated(ExchangeConfig, values, source)
+    except ConfigError as error:
+        raise ExchangeConfigError(str(error)) from None
 
 
 def load_config(path: str | Path) -> ExchangeConfig:
     """Read a TOML file; raises :class:`ExchangeConfigError`."""
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ExchangeConfigError(f"{path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ExchangeConfigError(f"{path}: {str(error).splitlines()[0]}") from None
-    return parse_config(values, str(path))
+        return validated(ExchangeConfig, read_toml(Path(path)), str(path))
+    except ConfigError as error:
+        raise ExchangeConfigError(str(error)) from None
