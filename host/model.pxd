@@ -37,8 +37,8 @@ cdef enum:               # stages of the way, indices of Trace.stamps
 cdef enum:
     TRACE_NO_PACKET = 0xFFFF   # Trace.line of what a timer, a command or the exchange caused
 
-cdef struct Trace:       # travels from the packet to the order and its acknowledgement; one per
-                         # engine, every stage holds a pointer to it and stamps its own time
+# Travels from the packet to the order; one per engine, every stage stamps its own moment in it.
+cdef struct Trace:
     uint64_t sequence_number   # of the message on the feed
     uint16_t line              # 0 A, 1 B, 2 re-request, or TRACE_NO_PACKET
     uint16_t message_index     # in its packet
@@ -61,8 +61,8 @@ cdef struct Top:         # what the house knows of a symbol without asking its b
     uint8_t reserved
 
 cdef enum:               # how execution works an intent
-    ALGORITHM_DIRECT = 0 # one order, at once
-    ALGORITHM_TWAP = 1   # equal slices over a time
+    ALGORITHM_DIRECT = 0   # one order, at once
+    ALGORITHM_TWAP = 1     # equal slices over a time
 
 cdef struct Intent:            # from a strategy to execution
     uint8_t action             # ACTION_NEW ...
@@ -86,8 +86,7 @@ cdef struct OrderRequest:      # from execution to the gate
     uint16_t strategy_id
     uint16_t venue             # index of the order-entry session
     uint32_t symbol_index      # index into the tops
-    uint32_t quantity          # new: shares; replace: total of the chain incl. executed;
-                               # cancel: new intended size, 0 for all
+    uint32_t quantity          # shares; of a replace the chain's total; of a cancel 0 for all
     uint32_t user_ref_num      # the order to replace or cancel; 0 for a new one
     uint32_t parent            # sliced order it belongs to; 0 for none
     int64_t price

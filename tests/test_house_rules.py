@@ -107,7 +107,7 @@ def test_cython_lint() -> None:
 
 
 def test_public_cython_has_docstrings_and_stubs() -> None:
-    """Every module, public class and public ``def`` of a .pyx says what it is, and has a stub."""
+    """Every module, class and ``def`` of a .pyx says what it is; what Python sees has a stub."""
     wrong = []
     opening = re.compile(r"^( *)(?:def|cdef class|class) +([A-Za-z]\w*)", re.MULTILINE)
     for path in sources(".pyx"):
@@ -118,7 +118,7 @@ def test_public_cython_has_docstrings_and_stubs() -> None:
         code = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).lstrip()
         if not code.startswith(('"""', 'r"""')):
             wrong.append(f"{name}: no module docstring")
-        if not path.with_suffix(".pyi").exists():
+        if opening.search(text) and not path.with_suffix(".pyi").exists():
             wrong.append(f"{name}: no stub beside it")
         for found in opening.finditer(text):
             rest = text[found.end() :]
@@ -136,21 +136,22 @@ def documents() -> list[Path]:
 @pytest.mark.parametrize("path", documents(), ids=lambda p: p.name)
 def test_commands_in_documents_exist(path: Path) -> None:
     """Every ``tickwire VERB --option`` that a document shows is one."""
+    text = path.read_text()
+    shown = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^    (\S.*)$", text, re.MULTILINE)
     wrong = []
-    for line in path.read_text().splitlines():
-        for verb, rest in re.findall(r"tickwire ([a-z]+)((?: [^`|#]*)?)", line):
-            is_command = line.lstrip().startswith(("tools/tickwire", "tickwire", "$"))
-            if not is_command and "`" not in line:
-                continue  # prose
-            if verb not in VERBS:
-                wrong.append(f"no verb {verb}: {line.strip()}")
-                continue
-            context = click.Context(tickwire)
-            command = tickwire.get_command(context, verb)
-            known = {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
-            for option in re.findall(r"(?<!\S)(--?[a-z][a-z-]*)", rest):
-                if option not in known | {"--help", "-h"} and verb != "test":
-                    wrong.append(f"{verb} has no {option}: {line.strip()}")
+    for command_line in shown:
+        found = re.match(r"(?:\S*/)?tickwire ([a-z]+)(.*)", command_line)
+        if not found:
+            continue
+        verb, rest = found.groups()
+        if verb not in VERBS:
+            wrong.append(f"no verb {verb}: {command_line}")
+            continue
+        command = tickwire.get_command(click.Context(tickwire), verb)
+        known = {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
+        for option in re.findall(r"(?<!\S)(--?[a-z][a-z-]*)", rest.split("#")[0]):
+            if option not in known | {"--help", "-h"} and verb != "test":
+                wrong.append(f"{verb} has no {option}: {command_line}")
     assert not wrong
 
 

@@ -13,8 +13,8 @@ from host.model cimport (STAGE_BOOK, STAGE_DECODED, STAGE_INTENT, STAGE_RECEIVED
 cdef class StageClock:
     """Histograms of the intervals t0-t1, t1-t2 ... t4-t5 and t0-t5, in nanoseconds.
 
-    The stages are those of the first order of each packet: a further one waited for the sends before
-    it, and stands with its t0-t5 under ``following``.
+    The stages are those of the first order of each packet: a further one waited for the sends
+    before it, and stands with its t0-t5 under ``following``.
 
     ``ns_per_tick`` is the length of a tick of the time stamp counter (``nic.clock.Clock``). A stamp
     that is zero was never set, for example by an order that a timer caused; its intervals are left
