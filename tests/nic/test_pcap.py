@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import gzip
 import os
+import random
 import struct
 import time
 from pathlib import Path
@@ -169,11 +170,12 @@ def test_cut_anywhere_everything_before_is_kept(tmp_path, kind, compress):
 
 
 def test_cut_and_damaged_gzip(tmp_path):
-    frames = [os.urandom(1000) for _ in range(3000)]
+    source = random.Random(50)
+    frames = [source.randbytes(1000) for _ in range(3000)]
     whole = gzip.compress(pcap(frames), 1)
-    packets, errors = read(tmp_path, whole[: len(whole) // 2])
+    packets, errors = read(tmp_path, whole[: len(whole) * 2 // 5 + 300])
     assert [p for p, _ in packets] == frames[: len(packets)]
-    assert 1000 < len(packets) < 1700
+    assert 1000 < len(packets) < 1300
     assert errors == {"truncated_record": 1, "truncated_gzip": 1}
     damaged = bytearray(whole)
     damaged[-6] ^= 1  # the checksum over everything
