@@ -21,7 +21,6 @@ and offer of every symbol with itchcpp.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import importlib
 import statistics
@@ -37,7 +36,7 @@ from numpy.typing import NDArray
 from host.book.order_book import BBO_CHANGE, OrderBook
 from nic.affinity import pin
 from tools.itch_stream import generate
-from tools.report import as_json, console, table
+from tools.report import console, table
 
 Bytes = NDArray[np.uint8]
 OURS = "tickwire"
@@ -232,20 +231,3 @@ def print_report(report: dict[str, Any]) -> None:
         out.print(f"{name}: {found['does']}")
     for name in report["not_installed"]:
         out.print(f"{name} is not installed: pip install tickwire[bench]")
-
-
-def main() -> None:
-    """Measure and print: ``python -m tools.bench_book``."""
-    parser = argparse.ArgumentParser(description="Order-level books beside itch-book and itchcpp.")
-    parser.add_argument("--messages", type=int, default=10_000_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--core", type=int)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    report = measure(options.messages, options.rounds, seed=options.seed, core=options.core)
-    print(as_json(report), end="") if options.json else print_report(report)
-
-
-if __name__ == "__main__":
-    main()

@@ -10,7 +10,6 @@ they cool the caches as a real session would.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from nic.pcap import PcapPort, PcapWriter
 from sim.exchange.config import parse_config
 from sim.exchange.exchange import Exchange
 from tools.replay_trading import ReplayTrading
-from tools.report import as_json, console, table
+from tools.report import console, table
 
 GROUP, PORT = "239.71.0.1", 26400
 KINDS = {
@@ -121,19 +120,3 @@ def print_report(report: dict[str, Any]) -> None:
         ]
         columns = ("stage (ns)", "min", "p50", "p99", "p99.9", "max", "count")
         out.print(table(f"{name} strategy", columns, rows))
-
-
-def main() -> None:
-    """Measure and print: ``python -m tools.bench_pipeline``."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--core", type=int)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    report = measure(options.seconds, options.rounds, core=options.core)
-    print(as_json(report), end="") if options.json else print_report(report)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Round trips on AF_XDP against a UDP socket, on veth, in one run: ``python -m tools.bench_ports``.
+"""Round trips on AF_XDP against a UDP socket, on veth, in one run.
 
 Two processes in two network namespaces, each pinned to a core of its own where there are two, spin
 on their ports. The paths take turns in short blocks, so that whatever else the machine does meets
@@ -12,14 +12,11 @@ least a socket costs.
 
 from __future__ import annotations
 
-import argparse
 import ctypes
-import json
 import multiprocessing
 import os
 import platform
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
@@ -32,8 +29,9 @@ from nic.af_xdp import AfXdpPort
 from nic.clock import Clock
 from nic.port import Port, PortError
 from nic.udp import UdpPort
-from tools.namespaces import PR_SET_PDEATHSIG, Link, NamespaceError, inside, joined
+from tools.namespaces import PR_SET_PDEATHSIG, Link, inside, joined
 from tools.ping_pong import Side
+from tools.report import console, table
 
 PATHS = ("udp", "udp_bare", "af_xdp")
 UDP_PORT = 5100
@@ -194,38 +192,16 @@ def wait(channel: Connection) -> None:
         raise PortError("the answering process ended early") from None
 
 
-def lines(report: dict[str, Any]) -> list[str]:
-    """The report as text."""
+def print_report(report: dict[str, Any]) -> None:
+    """The report for people."""
+    out = console()
     names = [*(f"{name}_ns" for name in QUANTILES), "count", "lost"]
-    text = [report["what"], f"{'path':<10}" + "".join(f"{name:>12}" for name in names)]
-    for path, found in report["paths"].items():
-        text.append(f"{path:<10}" + "".join(f"{found[name]:>12,}" for name in names))
+    rows = [(path, *(found[name] for name in names)) for path, found in report["paths"].items()]
+    out.print(table(report["what"], ["path", *names], rows))
     mode = report["paths"]["af_xdp"]["mode"]
     copying = "zero-copy" if mode["zero_copy"] else "copy"
-    text.append(f"af_xdp is {mode['driver_mode']}, {copying}")
-    text.append(
+    out.print(f"af_xdp is {mode['driver_mode']}, {copying}")
+    out.print(
         f"at p50 it is {report['ratio_p50']} times as fast as the spinning socket, "
         f"{report['ratio_p50_bare']} times as fast as the bare one"
     )
-    return text
-
-
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description="AF_XDP against a UDP socket, round trips on veth."
-    )
-    parser.add_argument("--rounds", type=int, default=20_000, help="round trips of each path")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    arguments = parser.parse_args()
-    try:
-        report = measure(arguments.rounds)
-    except (PortError, NamespaceError) as failure:
-        print(f"bench: {failure}", file=sys.stderr)
-        return 1
-    print(json.dumps(report) if arguments.json else "\n".join(lines(report)))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

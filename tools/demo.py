@@ -119,6 +119,8 @@ def _start_captures(demo: Demo) -> list[Path]:
             str(path),
             "-B",
             "65536",
+            "-s",  # a ring slot holds the snapshot length: short ones lose fewer frames
+            "2048",
             "-U",
             "-n",
             "--time-stamp-precision=nano",
