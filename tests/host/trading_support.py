@@ -44,13 +44,15 @@ LIMITS = {
 
 
 def exchange_of(symbols: Sequence[str] = ("AAPL", "MSFT", "INTC"), **options: Any) -> Exchange:
-    """An exchange with those symbols; ``flow``, ``seed`` and others as in its configuration."""
+    """An exchange with those symbols; ``seed`` and others as in its configuration."""
     rate = options.pop("messages_per_second", 4_000)
+    session = options.pop("session", "TICKWIRE01")
     return Exchange(
         parse_config(
             {
                 "symbols": list(symbols),
                 "feed": {
+                    "session": session,
                     "a": {"group": "239.1.1.1", "port": 26400},
                     "history_bytes": 1 << 22,
                     "history_messages": 1 << 17,
