@@ -17,7 +17,8 @@ cdef class BboWriter(BookObserver):
     """Appends ``timestamp,symbol,bid_price,bid_size,ask_price,ask_size`` lines to a binary file.
 
     Raw integers as on the wire, 0 for an empty side. Lines wait in a buffer of a megabyte; call
-    :meth:`close` at the end. An error of the file is raised there, and nothing more is written.
+    :meth:`close` at the end. An error of the file is raised there, and nothing more is written
+    after it.
     """
 
     cdef object file
@@ -87,12 +88,12 @@ cdef class BboWriter(BookObserver):
             if self.error is None:
                 try:
                     self.file.write(self.buffer[:self.used])
-                except OSError as error:
+                except Exception as error:  # raised in close: nobody can take it here
                     self.error = error
         self.used = 0
 
     def close(self):
-        """Write what is left and close the file; raises ``OSError`` where a write failed."""
+        """Write what is left and close the file; raises the error of a write that failed."""
         self.empty()
         self.file.close()
         if self.error is not None:
