@@ -23,6 +23,7 @@ cdef class CaptureLoop:
     cdef readonly uint64_t packets
     cdef uint64_t sequence_number           # of the newest message of a BinaryFILE
     cdef Packet burst[CAPTURE_BURST]
+    cdef bint settle_by_burst               # the counterparty answers bursts, not packets
     cdef bint stamps                        # whether the time of each packet's turn is stamped
 
     cdef void advance(self, uint64_t t_ns) noexcept nogil

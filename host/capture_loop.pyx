@@ -33,7 +33,7 @@ cdef class CaptureLoop:
 
     def __init__(self, Engine engine not None, *, Counterparty counterparty=None,
                  OuchChannel channel=None, uint64_t timer_interval_ns=1_000_000,
-                 bint stamps=False):
+                 bint stamps=False, bint settle_by_burst=False):
         if (counterparty is None) != (channel is None):
             raise ValueError("capture loop: a counterparty and a channel belong together")
         self.engine = engine
@@ -41,6 +41,7 @@ cdef class CaptureLoop:
         self.channel = channel
         self.timer_interval_ns = timer_interval_ns
         self.stamps = stamps
+        self.settle_by_burst = settle_by_burst
 
     cdef void advance(self, uint64_t t_ns) noexcept nogil:
         """Let time go on: through a silence in steps short enough for every timer."""
@@ -87,6 +88,9 @@ cdef class CaptureLoop:
                 # The file's times may step back; the engine's time never does.
                 self.engine.on_frame(self.burst[i].data, self.burst[i].length,
                                      rdtsc() if self.stamps else 0, self.last_ns)
+                if not self.settle_by_burst:
+                    self.settle(self.last_ns)
+            if self.settle_by_burst:
                 self.settle(self.last_ns)
             port.release()
             taken += count

@@ -196,6 +196,8 @@ cdef class Engine(MessageSink):
         if changes & CHANGED_STATE:
             self.counts[ENGINE_STATE_CHANGES] += 1
         if changes & (CHANGED_BBO | CHANGED_STATE) and self.first is not None:
+            if self.gate is not None:
+                self.gate.prefetch(symbol_index)
             self.first.book_all(symbol_index, self.t_ns)
 
     cdef void on_lost(self, uint64_t first, uint64_t last) noexcept nogil:

@@ -68,7 +68,7 @@ def replay_once(path: Path, strategy: str, stages: StageClock) -> dict[str, int]
     engine.set_line(0, address_number(GROUP), PORT)
     trading = ReplayTrading(engine, strategy, stages=stages)
     with PcapPort(path) as port:
-        loop = trading.connect(FeedHandler(engine), None, START_NS, stamps=True)
+        loop = trading.connect(FeedHandler(engine), None, START_NS, stamps=True, settle_by_burst=True)
         while loop.run_port(port, 4096):
             pass
     return {**engine.counters(), "orders": trading.trading.gate.counters()["passed"]}

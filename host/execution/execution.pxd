@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Execution: intents in, order requests out."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from host.execution.ids cimport EXECUTION_COUNT
 from host.interfaces cimport IntentSink, OrderEntry
@@ -24,6 +25,7 @@ cdef struct Schedule:
     uint64_t interval_ns
     bint is_active
 
+@cython.final
 cdef class Execution(IntentSink):
     cdef OrderEntry gate
     cdef Trace *trace

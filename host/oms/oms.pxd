@@ -26,6 +26,7 @@ cdef class OrderManager(OrderPath):
     cdef uint32_t cancel_open(self, uint64_t t_ns) noexcept nogil
     cdef uint32_t free_number(self) noexcept nogil
     cdef uint32_t send_order(self, const PassedOrder *passed, uint64_t t_ns) noexcept nogil
+    cdef void prefetch_places(self, uint32_t user_ref_num) noexcept nogil
     cdef uint32_t send_cancel(self, const PassedOrder *passed, uint64_t t_ns) noexcept nogil
     cdef int send(self, const PassedOrder *passed, uint32_t user_ref_num,
                   uint64_t t_ns) noexcept nogil

@@ -11,7 +11,9 @@ from host.model cimport ACTION_CANCEL, ACTION_REPLACE, OrderRequest, Top
 from host.oms.enumerations import OMS
 from host.oms.ids cimport *
 from host.oms.order_table cimport CANCEL_ALL, CANCEL_NONE, CANCEL_SOME, Order
+from host.risk.exposure cimport OpenOrder
 from host.risk.ids cimport RISK_ORDER_TABLE_FULL
+from nic.prefetch cimport prefetch_object
 
 
 cdef class OrderManager(OrderPath):
@@ -102,6 +104,7 @@ cdef class OrderManager(OrderPath):
         self.table.open(order)
         if self.send(passed, user_ref_num, t_ns) == 0:
             self.table.count(OMS_ORDERS_SENT if original == NULL else OMS_REPLACES_SENT)
+            self.prefetch_places(user_ref_num + 1)
             return user_ref_num
         self.table.close(order, EVENT_SEND_FAILED, ORDER_NONE, t_ns)
         self.exposures.on_unsent(passed, user_ref_num)
@@ -112,6 +115,12 @@ cdef class OrderManager(OrderPath):
                             t_ns)
         self.table.next_user_ref_num = user_ref_num
         return 0
+
+    cdef void prefetch_places(self, uint32_t user_ref_num) noexcept nogil:
+        """Bring in where the next order will be written: places are used one after the other."""
+        prefetch_object(&self.table.orders[user_ref_num & self.table.mask], sizeof(Order))
+        prefetch_object(&self.exposures.orders[user_ref_num & self.exposures.mask],
+                        sizeof(OpenOrder))
 
     cdef uint32_t send_cancel(self, const PassedOrder *passed, uint64_t t_ns) noexcept nogil:
         """Send a cancel; one to a size the order is not above is sent, but changes no state."""

@@ -55,6 +55,7 @@ cdef class RiskGate(OrderEntry):
     cdef dict symbol_limits
     cdef object armed
 
+    cdef void prefetch(self, uint32_t symbol_index) noexcept nogil
     cdef void set_stale(self, bint is_stale) noexcept nogil
     cdef void set_session(self, uint16_t venue, bint is_up) noexcept nogil
     cdef void bind_tops(self, const Top *tops, uint32_t symbol_count) noexcept

@@ -22,6 +22,7 @@ from host.risk.ids cimport *
 from host.risk.limits import Limits
 from host.risk.limits import interval_ns, is_rate_closed, tolerance_ns
 from nic.clock cimport rdtsc
+from nic.prefetch cimport prefetch_object
 
 cdef enum:
     TRADING = 84      # b"T", Stock Trading Action of ITCH 5.0
@@ -115,6 +116,12 @@ cdef class RiskGate(OrderEntry):
         self.last_reason = RISK_PASSED
         self.counts[RISK_PASSED] += 1
         return user_ref_num
+
+    cdef void prefetch(self, uint32_t symbol_index) noexcept nogil:
+        """An order of the symbol may come next: bring in what the checks will read."""
+        if symbol_index < self.symbol_count:
+            prefetch_object(&self.exposures.symbols[symbol_index], sizeof(SymbolExposure))
+            prefetch_object(&self.limit_sets[symbol_index], sizeof(LimitSet))
 
     cdef uint32_t number(self, const PassedOrder *passed) noexcept nogil:
         """Number an order without an order management: the next number whose place is free."""

@@ -7,6 +7,7 @@ immediate-or-cancel order, once per symbol and ``cooldown_ns``. An example of th
 load for tests, not a way to make money.
 """
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from host.model cimport (
@@ -19,6 +20,7 @@ cdef struct SymbolState:
     uint32_t handle           # the order in flight, 0 for none
 
 
+@cython.final
 cdef class ImbalanceTaker(FastStrategy):
     """Takes up to ``quantity_shares`` from the thin side; ``symbols`` empty means every symbol."""
 

@@ -8,6 +8,7 @@ Everything it sends is post-only. It is an example of the interface and a load f
 to make money.
 """
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from host.model cimport (
@@ -30,6 +31,7 @@ cdef struct SymbolState:
     int64_t position
 
 
+@cython.final
 cdef class MarketMaker(FastStrategy):
     """Quotes both sides of each symbol of ``symbols`` (all of them when empty).
 
@@ -78,13 +80,17 @@ cdef class MarketMaker(FastStrategy):
             if state.ask.handle == 0 or state.ask.price != ask:
                 ask -= self.tick
         if state.position > 0:                 # long: lean down, and sell first
-            bid -= self.tick * (2 * state.position // self.maximum_position)
+            bid -= self.tick * self.lean(state.position)
         elif state.position < 0:
-            ask += self.tick * (2 * -state.position // self.maximum_position)
+            ask += self.tick * self.lean(-state.position)
         self.quote(&state.bid, SIDE_BUY, symbol_index, bid,
                    state.position < self.maximum_position)
         self.quote(&state.ask, SIDE_SELL, symbol_index, ask,
                    -state.position < self.maximum_position)
+
+    cdef int64_t lean(self, int64_t held) noexcept nogil:
+        """Ticks to lean by: one from half of the maximum position, two from the whole."""
+        return <int64_t> (2 * held >= self.maximum_position) + (held >= self.maximum_position)
 
     cdef void quote(self, Quote *quote, uint8_t side, uint32_t symbol_index, int64_t price,
                     bint wanted) noexcept nogil:

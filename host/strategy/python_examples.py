@@ -70,11 +70,14 @@ class MarketMaker(Strategy):
             if state.ask.handle == 0 or state.ask.price != ask:
                 ask -= self.tick
         if state.position > 0:
-            bid -= self.tick * (2 * state.position // self.maximum_position)
+            bid -= self.tick * self._lean(state.position)
         elif state.position < 0:
-            ask += self.tick * (2 * -state.position // self.maximum_position)
+            ask += self.tick * self._lean(-state.position)
         self._quote(state.bid, BUY, top.index, bid, state.position < self.maximum_position)
         self._quote(state.ask, SELL, top.index, ask, -state.position < self.maximum_position)
+
+    def _lean(self, held: int) -> int:
+        return (2 * held >= self.maximum_position) + (held >= self.maximum_position)
 
     def _quote(self, quote: Quote, side: Side, index: int, price: int, wanted: bool) -> None:
         now = self.orders.t_ns

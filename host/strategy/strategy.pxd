@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The strategy interface of the fast path."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from host.interfaces cimport IntentSink
 from host.model cimport Intent, OrderEvent, Top
@@ -11,6 +12,7 @@ cdef enum:
     SUBSCRIBED_YES = 1
     SUBSCRIBED_NO = 2
 
+@cython.final
 cdef class Orders:
     cdef IntentSink execution
     cdef uint16_t strategy_id
