@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 STEP = 4096
 """Packets or messages between two looks at the progress."""
 
+GAP_LIMIT_NS = 100_000_000
+"""How late a message may come: there is nobody to ask for it, so it is not worth a longer wait."""
+
 BOOK_ERRORS = ("unknown_type", "wrong_length")
 
 DAMAGE = {
@@ -70,7 +73,11 @@ class Replay:
         self.book = self._make_book()
         self.engine = Engine(self.book)
         self.feed = FeedHandler(
-            self.engine, transport=self.found.transport, restart="detect", start="first"
+            self.engine,
+            transport=self.found.transport,
+            restart="detect",
+            start="first",
+            gap_limit_ns=GAP_LIMIT_NS,
         )
         self.trading = self._make_trading()
         self.packets = 0

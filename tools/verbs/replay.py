@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tools.report import as_json, console, price_text, table
+from tools.report import as_json, console, price_text, table, text_of
 
 SYMBOLS_SHOWN = 20
 
@@ -97,7 +97,7 @@ def print_replay(report: Mapping[str, Any]) -> None:
         out.print(f"{name.replace('_', ' ')}: {report[name]:,}")
     for name in ("errors", "book", "orders", "risk", "strategy"):
         if name in report:
-            shown = ", ".join(f"{key} {value:,}" for key, value in report[name].items())
+            shown = ", ".join(f"{key} {text_of(value)}" for key, value in report[name].items())
             out.print(f"{name}: {shown or 'none'}", markup=False)
     best = list(report["best"].items())
     rows = [
