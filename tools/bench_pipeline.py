@@ -4,8 +4,8 @@
 A seeded exchange day is published into a capture; the capture is replayed through the same stages
 as live (feed handler, book, strategy, execution, gate, order management, gateway) with a stream in
 memory at the end. Every packet that leads to an order is timed from its turn (t0) to the order's
-bytes in the stream (t5). The answers of the market come after t5 and are not in the figures, but
-they cool the caches as a real session would.
+bytes in the stream (t5). The market answers between bursts, as the live loop reads its answers: not
+in the figures, but it cools the caches.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def replay_once(path: Path, strategy: str, stages: StageClock) -> dict[str, int]
     engine.set_line(0, address_number(GROUP), PORT)
     trading = ReplayTrading(engine, strategy, stages=stages)
     with PcapPort(path) as port:
-        loop = trading.connect(FeedHandler(engine), None, START_NS, stamps=True, settle_by_burst=True)
+        loop = trading.connect(
+            FeedHandler(engine), None, START_NS, stamps=True, settle_by_burst=True
+        )
         while loop.run_port(port, 4096):
             pass
     return {**engine.counters(), "orders": trading.trading.gate.counters()["passed"]}

@@ -25,6 +25,7 @@ cdef struct Schedule:
     uint64_t interval_ns
     bint is_active
 
+
 @cython.final
 cdef class Execution(IntentSink):
     cdef OrderEntry gate

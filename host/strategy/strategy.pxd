@@ -12,6 +12,7 @@ cdef enum:
     SUBSCRIBED_YES = 1
     SUBSCRIBED_NO = 2
 
+
 @cython.final
 cdef class Orders:
     cdef IntentSink execution

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-GROUPED = ("--dist", "loadgroup")
-"""Tests that make the same namespaces take turns on one worker."""
+GROUPED = ("--dist", "loadfile")
+"""A file's tests take turns on one worker: some make the same namespaces, or share a long run."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
