@@ -179,7 +179,11 @@ class Appliance:
                 self.trading.execution.set_venue(
                     index, self._venue_number(self._pending_venues.pop(symbol))
                 )
-        return not self._pending_limits and not self._pending_venues
+        return not self.symbols_awaited()
+
+    def symbols_awaited(self) -> list[str]:
+        """Symbols that are configured and that the feed has not shown: nothing trades before."""
+        return sorted({*self._pending_limits, *self._pending_venues})
 
     def _drive(self) -> None:
         """One slice of the loop, and the part of the sessions that needs Python."""

@@ -18,6 +18,7 @@ def report_of(appliance: Appliance) -> dict[str, Any]:
             if port is not None
         ],
         "memory": appliance.memory,
+        "symbols_awaited": appliance.symbols_awaited(),
         "core": appliance.config.engine.core,
         "messages": {
             "delivered": engine.counters()["messages"],

@@ -6,6 +6,7 @@ The times are those of the capture (or of the messages), so two runs are the sam
 engine's timer is called whenever that time has passed the next tick.
 """
 
+from host.engine cimport ANY_LINE
 from nic.binary_file cimport BinaryFile, FileMessage
 from nic.clock cimport rdtsc
 from nic.port cimport LAYER_FRAME
@@ -86,7 +87,7 @@ cdef class CaptureLoop:
             for i in range(count):
                 self.advance(self.burst[i].kernel_ns)
                 # The file's times may step back; the engine's time never does.
-                self.engine.on_frame(self.burst[i].data, self.burst[i].length,
+                self.engine.on_frame(ANY_LINE, self.burst[i].data, self.burst[i].length,
                                      rdtsc() if self.stamps else 0, self.last_ns)
                 if not self.settle_by_burst:
                     self.settle(self.last_ns)

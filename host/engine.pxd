@@ -16,6 +16,7 @@ from nic.ids cimport FRAME_COUNT
 
 cdef enum:
     LINES = 3                 # A, B and the answers of the re-request server
+    ANY_LINE = -1             # the destination of a frame tells its line
 
 cdef struct LineAddress:
     uint32_t group            # destination address, host byte order
@@ -48,8 +49,9 @@ cdef class Engine(MessageSink):
     cdef uint64_t frame_results[FRAME_COUNT]
     cdef uint64_t types[256]               # messages delivered, by type code
 
-    cdef void on_frame(self, const uint8_t *frame, uint32_t length, uint64_t tsc,
+    cdef void on_frame(self, int line, const uint8_t *frame, uint32_t length, uint64_t tsc,
                        uint64_t t_ns) noexcept nogil
+    cdef int line_of(self, int line, uint32_t group, uint16_t port) noexcept nogil
     cdef void on_datagram(self, int line, const uint8_t *payload, uint32_t length, uint64_t tsc,
                           uint64_t t_ns) noexcept nogil
     cdef void message_at(self, const uint8_t *message, uint32_t length, uint64_t sequence_number,

@@ -106,21 +106,30 @@ cdef class Engine(MessageSink):
 
     # ------------------------------------------------------------------ inputs
 
-    cdef void on_frame(self, const uint8_t *frame, uint32_t length, uint64_t tsc,
+    cdef int line_of(self, int line, uint32_t group, uint16_t port) noexcept nogil:
+        """The line that a destination belongs to: ``line`` itself, of ANY_LINE the first; or -1."""
+        cdef int first = line if line != ANY_LINE else 0
+        cdef int last = line if line != ANY_LINE else LINES - 1
+        cdef int i
+        for i in range(first, last + 1):
+            if (self.lines[i].is_set and self.lines[i].port == port
+                    and self.lines[i].group == group):
+                return i
+        return -1
+
+    cdef void on_frame(self, int line, const uint8_t *frame, uint32_t length, uint64_t tsc,
                        uint64_t t_ns) noexcept nogil:
-        """One frame from a port that keeps its headers; the line follows from its destination."""
+        """One frame from a port that keeps its headers, received on ``line`` or ANY_LINE."""
         cdef UdpDatagram datagram
-        cdef int line
         cdef int result = frame_parse_udp(frame, length, &datagram)
         self.frame_results[result] += 1
         if result != FRAME_OK:
             self.counts[ENGINE_PACKETS] += 1
             return
-        for line in range(LINES):
-            if (self.lines[line].is_set and self.lines[line].port == datagram.destination_port
-                    and self.lines[line].group == datagram.destination_address):
-                self.on_datagram(line, datagram.payload, datagram.length, tsc, t_ns)
-                return
+        line = self.line_of(line, datagram.destination_address, datagram.destination_port)
+        if line >= 0:
+            self.on_datagram(line, datagram.payload, datagram.length, tsc, t_ns)
+            return
         self.counts[ENGINE_PACKETS] += 1
         self.counts[ENGINE_UNWANTED] += 1
 
@@ -225,7 +234,7 @@ cdef class Engine(MessageSink):
 
     def frame(self, bytes frame, uint64_t t_ns):
         """One frame, from Python: for tests and tools."""
-        self.on_frame(frame, len(frame), 0, t_ns)
+        self.on_frame(ANY_LINE, frame, len(frame), 0, t_ns)
 
     def datagram(self, int line, bytes payload, uint64_t t_ns):
         """One datagram of a line, from Python: for tests and tools."""

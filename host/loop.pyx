@@ -61,7 +61,7 @@ cdef class Loop:
             return 0
         for i in range(count):
             if port.layer == LAYER_FRAME:
-                self.engine.on_frame(self.packets[i].data, self.packets[i].length,
+                self.engine.on_frame(line, self.packets[i].data, self.packets[i].length,
                                      self.packets[i].tsc, self.clock.to_ns(self.packets[i].tsc))
             else:
                 self.engine.on_datagram(line, self.packets[i].data, self.packets[i].length,

@@ -16,6 +16,9 @@ def print_appliance(report: Mapping[str, Any]) -> None:
     out = console()
     core = "not pinned" if report["core"] is None else f"pinned to core {report['core']}"
     out.print(f"hot thread: {core}, memory {report['memory']}", markup=False)
+    if report["symbols_awaited"]:
+        awaited = ", ".join(report["symbols_awaited"])
+        out.print(f"nothing was traded: the feed never showed {awaited}", style="bold")
     for port in report["ports"]:
         counters = port["counters"]
         copy = "zero-copy" if port.get("zero_copy") else "copy"

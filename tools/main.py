@@ -8,6 +8,7 @@ not be done as asked (one line says why), 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -55,6 +56,7 @@ def tickwire() -> None:
 
 def main() -> None:
     """Run the command; every refusal is one line on standard error."""
+    sys.path.append(os.getcwd())  # strategies named module:Class stand where the user does
     try:
         code = tickwire.main(standalone_mode=False, prog_name="tickwire")
     except click.exceptions.NoArgsIsHelpError as help_wanted:

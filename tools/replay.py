@@ -39,12 +39,6 @@ GAP_LIMIT_NS = 100_000_000
 
 BOOK_ERRORS = ("unknown_type", "wrong_length")
 
-DAMAGE = {
-    "truncated_gzip": "the compressed data end too early",
-    "bad_gzip": "the compressed data are damaged",
-}
-"""Faults of a file by which it is not the recording that was made, and what is said of them."""
-
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
@@ -112,9 +106,6 @@ class Replay:
                     self.capture_errors = port.errors()
                 self.packets = loop.packets
                 self.engine.finish(loop.last_ns)
-            for name, text in DAMAGE.items():
-                if self.capture_errors[name]:
-                    raise ValueError(f"{self.options.path}: {text}")
             if self.trading is not None:
                 self.trading.finish(loop.last_ns)
 

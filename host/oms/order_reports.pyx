@@ -299,6 +299,7 @@ cdef class OrderReports(ReportSink):
                                 t_ns)
                 self.table.count(OMS_CANCELS_LOST)
                 self.table.exposures.on_cancel_ended(order.user_ref_num)
+                self.table.emit(order, REPORT_CANCEL_REJECT, 0, 0, order.price, t_ns)
 
     cdef uint32_t resolve(self, uint16_t venue, uint32_t next_user_ref_num,
                           uint64_t t_ns) noexcept nogil:

@@ -3,7 +3,8 @@
 """Example: a market maker that keeps one bid and one offer in each of its symbols.
 
 It joins the best bid and the best offer (or betters them by one tick where the spread is wide),
-leans its quotes against its position, and moves a quote only when the wanted price changed.
+leans its quotes against its position, moves a quote only when the wanted price changed, and takes
+its quotes out of a symbol whose book is not clean.
 Everything it sends is post-only. It is an example of the interface and a load for tests, not a way
 to make money.
 """
@@ -69,8 +70,11 @@ cdef class MarketMaker(FastStrategy):
         cdef const Top *top = &self.tops[symbol_index]
         cdef SymbolState *state = &self.states[symbol_index]
         cdef int64_t bid, ask
-        if (top.bid_price <= 0 or top.ask_price <= top.bid_price
-                or top.book_state != BOOK_CLEAN):
+        if top.book_state != BOOK_CLEAN:       # nobody knows where the market is: step aside
+            self.quote(&state.bid, SIDE_BUY, symbol_index, 0, False)
+            self.quote(&state.ask, SIDE_SELL, symbol_index, 0, False)
+            return
+        if top.bid_price <= 0 or top.ask_price <= top.bid_price:
             return
         bid = top.bid_price
         ask = top.ask_price

@@ -62,7 +62,11 @@ class MarketMaker(Strategy):
         """Bring both quotes to where they are wanted."""
         state = self.states.setdefault(top.index, QuoteState())
         bid, ask = top.bid_price, top.ask_price
-        if bid <= 0 or ask <= bid or top.book_state != 0:
+        if top.book_state != 0:
+            self._quote(state.bid, BUY, top.index, 0, False)
+            self._quote(state.ask, SELL, top.index, 0, False)
+            return
+        if bid <= 0 or ask <= bid:
             return
         if ask - bid > 2 * self.tick:
             if state.bid.handle == 0 or state.bid.price != bid:

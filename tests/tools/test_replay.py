@@ -368,10 +368,23 @@ BAD = {
     "text": (file_with("notes.txt", b"no capture, but a letter\n" * 99), "neither pcap"),
     "cut head": (file_with("head.gz", gzip.compress(b"\xd4\xc3\xb2\xa1" * 9)[:12]), "neither"),
     "no packets": (lambda folder: write_pcap(folder / "none.pcap", []), "no MoldUDP64 and no"),
-    "cut gzip": (cut_capture, "the compressed data end too early"),
-    "damaged gzip": (damaged_capture, "the compressed data are damaged"),
-    "cut session": (cut_session, "the compressed data end too early"),
 }
+
+CUT = {
+    "cut gzip": (cut_capture, "truncated_gzip"),
+    "damaged gzip": (damaged_capture, "bad_gzip"),
+    "cut session": (cut_session, "truncated_gzip"),
+}
+
+
+@pytest.mark.parametrize("what", list(CUT))
+def test_damage_is_counted_and_what_stands_before_it_is_kept(tickwire, tmp_path, what):
+    make, name = CUT[what]
+    code, out, err = tickwire.run("replay", make(tmp_path), "--json")
+    report = json.loads(out)
+    assert (code, err) == (0, "")
+    assert report["errors"][name] == 1
+    assert sum(report["messages"].values()) > 100
 
 
 @pytest.mark.parametrize("json_option", [[], ["--json"]])
