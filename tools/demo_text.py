@@ -17,6 +17,12 @@ def print_demo(report: Mapping[str, Any]) -> None:
     exchange = report["exchange"]
     rate = exchange["messages_per_second"]
     out.print(f"exchange: {exchange['messages']:,} messages published, {rate:,} a second")
+    rejects = exchange["rejects_by_reason"]
+    shown = ", ".join(f"{name} {count:,}" for name, count in rejects.items())
+    out.print(f"rejects of the exchange by reason: {shown or 'none'}", markup=False)
+    for name, line in exchange["lines"].items():
+        dropped = line["network"]["dropped"]
+        out.print(f"line {name}: {line['datagrams']:,} datagrams, {dropped:,} dropped on purpose")
     print_appliance(report["appliance"])
     print_verify(report["verify"])
     out.print("all is well" if report["ok"] else "something is wrong: see above", style="bold")

@@ -155,6 +155,7 @@ class Replay:
             "gaps": feed["gaps_never"],
             "lost_messages": feed["messages_lost"],
             "restarts": self.feed.restarts,
+            "runs": self.feed.restarts + 1,
             "heartbeats": feed["heartbeats"],
             "duplicates": feed["duplicates_a"] + feed["duplicates_b"],
             "unwanted_datagrams": engine["unwanted"],

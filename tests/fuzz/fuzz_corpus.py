@@ -116,3 +116,81 @@ def spoil(rng: Random, data: bytes) -> bytes:
         else:
             spoiled += spoiled[at:]
     return bytes(spoiled[:4096])
+
+
+BOOK_FIELDS = {
+    "order_reference_number": 40,
+    "original_order_reference_number": 40,
+    "new_order_reference_number": 40,
+    "stock_locate": 70,
+    "price": 50,
+    "shares": 300,
+    "size": 300,
+}
+"""Fields of book messages, and the bound below which their values make books that really change."""
+
+
+def book_message(rng: Random, name: str) -> bytes:
+    """A message that is likely to change a small book: few orders, prices and symbols."""
+    protocol = PROTOCOLS[name]
+    message = rng.choice(protocol.messages)
+    data = bytearray(message_bytes(rng, protocol, message))
+    for field in message:
+        if bound := BOOK_FIELDS.get(field.name):
+            value = rng.randrange(bound)
+            data[field.offset : field.end] = value.to_bytes(field.width, protocol.byte_order)
+        elif field.name in ("stock", "symbol"):
+            data[field.offset : field.end] = rng.choice((b"AAPL    ", b"MSFT    ", b"QQQ     "))
+        elif field.name == "buy_sell_indicator":
+            data[field.offset] = rng.choice(b"BS")
+    return bytes(data)
+
+
+def soup(packet_type: bytes, payload: bytes = b"") -> bytes:
+    """A SoupBinTCP packet."""
+    return (1 + len(payload)).to_bytes(2, "big") + packet_type + payload
+
+
+def soup_to_client(rng: Random) -> bytes:
+    """A packet of a server: a login that is accepted, sequenced OUCH messages, a heartbeat."""
+    ouch = PROTOCOLS["ouch50"]
+    choice = rng.random()
+    if choice < 0.3:
+        number = str(rng.randrange(1, 9)).rjust(20).encode()
+        return soup(b"A", b"FUZZ".rjust(10) + number)
+    if choice < 0.4:
+        return soup(rng.choice((b"H", b"+", b"Z", b"J")), rng.choice((b"", b"A")))
+    message = ouch[rng.choice(ouch.directions["outbound"])]
+    return soup(b"S", message_bytes(rng, ouch, message))
+
+
+def login(rng: Random) -> bytes:
+    """A login request to the first session of the exchange."""
+    credentials = b"trader" + b"secret".ljust(10)
+    return soup(b"L", credentials + b" " * 10 + str(rng.randrange(3)).rjust(20).encode())
+
+
+def soup_to_server(rng: Random) -> bytes:
+    """A packet of a client: OUCH messages with fields that a small exchange takes."""
+    ouch = PROTOCOLS["ouch50"]
+    if rng.random() < 0.1:
+        return soup(rng.choice((b"R", b"O", b"+")))
+    message = ouch[rng.choice(ouch.directions["inbound"])]
+    data = bytearray(message_bytes(rng, ouch, message))
+    wanted = {
+        "symbol": lambda: rng.choice((b"AAPL    ", b"MSFT    ")),
+        "side": lambda: rng.choice((b"B", b"S")),
+        "quantity": lambda: rng.randrange(1, 500).to_bytes(4, "big"),
+        "price": lambda: (1_000_000 + 100 * rng.randrange(20)).to_bytes(8, "big"),
+        "user_ref_num": lambda: rng.randrange(1, 200).to_bytes(4, "big"),
+        "orig_user_ref_num": lambda: rng.randrange(1, 200).to_bytes(4, "big"),
+        "time_in_force": lambda: rng.choice((b"0", b"3")),
+        "display": lambda: b"Y",
+        "capacity": lambda: b"P",
+        "cross_type": lambda: b"N",
+        "inter_market_sweep_eligibility": lambda: b"N",
+    }
+    for field in message:
+        if field.name in wanted and rng.random() < 0.95:
+            data[field.offset : field.end] = wanted[field.name]()
+    return soup(b"U", bytes(data))

@@ -87,9 +87,103 @@ def feed_datagrams(rng: Random) -> None:
     handler.finish(t_ns)
 
 
+def apply_to_books(rng: Random) -> None:
+    from host.book.order_book import OrderBook
+    from host.book.price_level_book import PriceLevelBook
+
+    if rng.random() < 0.5:
+        book, name = OrderBook(symbols=64, orders=64, levels=32), "itch50"
+    else:
+        book, name = PriceLevelBook(symbols=16, levels=32), "deep10"
+    for _ in range(100):
+        data = corpus.book_message(rng, name)
+        book.apply_message(tight(corpus.spoil(rng, data) if rng.random() < 0.3 else data))
+    for symbol in book.symbols():
+        for side in "BS":
+            prices = [price for price, _, _ in book.levels(symbol, side, 100)]
+            assert prices == sorted(set(prices), reverse=side == "B")
+
+
+def hear_the_exchange(rng: Random) -> None:
+    """The gateway's session and its decoder, at the other end of a stream of spoiled packets."""
+    from host.gateway.memory_stream import MemoryStream
+    from host.gateway.ouch import OuchChannel
+    from host.gateway.report_callback import ReportCallback
+    from host.gateway.soupbintcp import SoupBinTCPClient
+    from host.interfaces import Recorder
+    from host.risk.seal import Seal
+    from nic.port import PortError
+
+    def nothing(*_: object) -> None:
+        """Reports are not looked at."""
+
+    ends: list[MemoryStream] = []
+
+    def connect() -> MemoryStream:
+        client, server = MemoryStream.pair(1 << 16)
+        ends.append(server)
+        return client
+
+    session = SoupBinTCPClient(connect, "fuzz", "fuzz")
+    channel = OuchChannel(session, Seal(7), Recorder(), ReportCallback(nothing, nothing))
+    t_ns = 1
+    for _ in range(30):
+        t_ns += rng.choice((1, 10**6, 10**9))
+        channel.step(t_ns)
+        if ends:
+            data = corpus.soup_to_client(rng)
+            with contextlib.suppress(PortError):  # the client has closed its end
+                ends[-1].write(corpus.spoil(rng, data) if rng.random() < 0.3 else data)
+    channel.step(t_ns)
+
+
+def hear_the_client(rng: Random) -> None:
+    """The exchange's acceptor and order entry, with spoiled packets of a client."""
+    from sim.exchange.config import parse_config
+    from sim.exchange.exchange import Exchange
+
+    line = {"group": "239.0.0.1", "port": 1}
+    exchange = Exchange(
+        parse_config(
+            {
+                "symbols": ["AAPL", "MSFT"],
+                "resting_orders": 1024,
+                "feed": {"a": line, "history_bytes": 1 << 16, "history_messages": 1 << 10},
+                "flow": {"messages_per_second": 0},
+            }
+        )
+    )
+    exchange.start(1)
+    for turn in range(20):
+        exchange.on_client_connected(turn, 2)
+        exchange.on_client_bytes(turn, corpus.login(rng), 2)
+        for _ in range(5):
+            data = corpus.soup_to_server(rng)
+            data = corpus.spoil(rng, data) if rng.random() < 0.3 else data
+            exchange.on_client_bytes(turn, tight(data), 3)
+        exchange.take_client_output(3)
+        exchange.on_client_closed(turn, 3)
+        exchange.on_request(corpus.spoil(rng, corpus.moldudp64(rng, rng.randrange(50)))[:20])
+
+
 TARGETS = (
     Target("decode_message", ("nic.wire.compiled",), decode_message),
     Target("decode_session", ("nic.wire.session_file",), decode_session),
     Target("parse_frame", ("nic.frame",), parse_frame),
     Target("feed_datagrams", ("host.feed.handler", "host.feed.reorder"), feed_datagrams, 30),
+    Target(
+        "apply_to_books", ("host.book.order_book", "host.book.price_level_book"), apply_to_books, 40
+    ),
+    Target(
+        "hear_the_exchange",
+        ("host.gateway.soupbintcp", "host.gateway.reports"),
+        hear_the_exchange,
+        30,
+    ),
+    Target(
+        "hear_the_client",
+        ("sim.exchange.acceptor", "sim.exchange.order_entry"),
+        hear_the_client,
+        60,
+    ),
 )
