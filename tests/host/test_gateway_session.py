@@ -384,7 +384,7 @@ def test_unknown_types_are_counted_and_passed_over():
     assert desk.client.state_name == "logged_in"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.binary(max_size=80), max_size=8), st.booleans(), st.integers(1, 50))
 def test_random_bytes_of_the_server_are_survived(parts, logged_in, segment):
     desk = Desk()

@@ -61,7 +61,7 @@ def test_record_that_can_never_fit_is_refused():
     assert ring.counters()["too_long"] == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(st.none(), st.binary(max_size=900)), max_size=200))
 def test_ring_is_a_queue(steps):
     ring = Ring(4096)

@@ -92,7 +92,7 @@ def test_says_why_there_is_no_datagram(data: bytes, reason: str):
     assert FRAME.value(reason) > 0
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     base=st.sampled_from([*FRAMES, ICMP_FRAME, datagram(b"y", tags=3)]),
     cut=st.integers(0, 80),
@@ -113,14 +113,14 @@ def test_agrees_with_the_reference_on_mutated_frames(base, cut, flips, repair):
     assert frame.parse_udp(bytes(data)) == frame_reference.parse_udp(bytes(data))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.binary(max_size=120))
 def test_agrees_with_the_reference_on_noise(data):
     noise = b"\0" * 12 + b"\x08\x00" + data
     assert frame.parse_udp(noise) == frame_reference.parse_udp(noise)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     payload=st.binary(max_size=200),
     vlan=st.sampled_from([0, 1, 4095]),

@@ -220,7 +220,7 @@ def test_a_huge_block_is_passed_over(tmp_path):
     assert errors == {}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     flips=st.lists(st.tuples(st.integers(0, 600), st.integers(0, 255)), min_size=1, max_size=6),
     is_pcapng=st.booleans(),

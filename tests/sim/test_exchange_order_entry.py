@@ -294,7 +294,7 @@ def test_malformed_messages_are_counted_and_change_nothing():
     assert (counters["bad_appendage"], counters["unknown_tags"]) == (2, 1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.binary(max_size=80), max_size=20))
 def test_random_bytes_never_trouble_the_desk(messages):
     market = Market()

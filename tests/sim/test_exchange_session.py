@@ -261,7 +261,7 @@ def test_end_of_day_cancels_tells_and_closes():
     assert (by_type["A"], by_type["D"]) == (1, 1)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.binary(min_size=1, max_size=120), max_size=12), st.booleans())
 def test_random_bytes_never_trouble_the_acceptor(pieces, logged_in):
     wire = Wire()
