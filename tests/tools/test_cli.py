@@ -31,10 +31,8 @@ def test_without_a_verb_it_shows_the_verbs() -> None:
         assert f"  {verb} " in done.stdout
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "test"])  # that is pytest's
 def test_help_shows_an_example(verb: str) -> None:
-    if verb == "test":
-        pytest.skip("hands every option on to pytest")
     done = tickwire(verb, "--help")
     assert done.returncode == 0
     assert f"Example: tickwire {verb}" in " ".join(done.stdout.split())
