@@ -12,10 +12,17 @@ import click
 
 from tools.report import as_json
 
+CONNECT_SECONDS = 30
+"""How much longer a run of limited length may take to get its sessions up."""
+
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--seconds", type=click.FloatRange(min=0), help="Stop after so many seconds.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    help="Stop so many seconds after every session is up.",
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print the report as one JSON object.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the JSON report here too.")
 @click.option(
@@ -37,14 +44,17 @@ def command(
     from tools.appliance_text import print_appliance
 
     stopping: list[int] = []
-    begin = time.monotonic()
+    begin, is_up = time.monotonic(), False
 
     def should_stop() -> bool:
-        return bool(stopping) or (seconds is not None and time.monotonic() - begin >= seconds)
+        if stopping or seconds is None:
+            return bool(stopping)
+        limit = seconds if is_up else seconds + CONNECT_SECONDS
+        return time.monotonic() - begin >= limit
 
     def on_ready() -> None:
-        nonlocal begin
-        begin = time.monotonic()
+        nonlocal begin, is_up
+        begin, is_up = time.monotonic(), True
         if ready is not None:
             ready.touch()
         click.echo("tickwire: every session is up", err=True)
