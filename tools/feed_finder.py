@@ -16,6 +16,7 @@ from nic.wire.iextp import IEXTP, MESSAGE_PROTOCOL_DEEP10, VERSION
 from nic.wire.itch50 import ITCH50
 from nic.wire.moldudp64 import END_OF_SESSION_COUNT, MOLDUDP64
 from nic.wire.reference import WireError, decode_as, decode_field
+from nic.wire.table import Protocol
 
 LOOK_AT_PACKETS = 4096
 
@@ -32,12 +33,14 @@ class FoundFeed:
     first_ns: int = 0
 
 
-def _blocks_fill(payload: bytes, start: int, count: int, order: str) -> bool:
-    at = start
+def _blocks_fill(protocol: Protocol, payload: bytes, count: int) -> bool:
+    """Whether the message blocks behind the header end where the datagram does."""
+    prefix, order = protocol["block"]["message_length"], protocol.byte_order
+    at = protocol["header"].length
     for _ in range(count):
-        if at + 2 > len(payload):
+        if at + prefix.end > len(payload):
             return False
-        at += 2 + int.from_bytes(payload[at : at + 2], order)  # type: ignore[arg-type]
+        at += prefix.end + int(decode_field(prefix, payload[at:], order))
     return at == len(payload)
 
 
@@ -49,9 +52,7 @@ def transport_of(payload: bytes) -> tuple[Transport, bytes] | None:
             segment["version"] == VERSION
             and segment["message_protocol_id"] == MESSAGE_PROTOCOL_DEEP10
             and segment["payload_length"] == len(payload) - IEXTP["header"].length
-            and _blocks_fill(
-                payload, IEXTP["header"].length, int(segment["message_count"]), "little"
-            )
+            and _blocks_fill(IEXTP, payload, int(segment["message_count"]))
         ):
             return "iextp", str(segment["session_id"]).encode()
     except WireError:
@@ -61,7 +62,7 @@ def transport_of(payload: bytes) -> tuple[Transport, bytes] | None:
     except WireError:
         return None
     count = int(header["message_count"]) % END_OF_SESSION_COUNT
-    if _blocks_fill(payload, MOLDUDP64["header"].length, count, "big"):
+    if _blocks_fill(MOLDUDP64, payload, count):
         return "moldudp64", bytes(header["session"])
     return None
 

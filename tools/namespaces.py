@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import os
 import signal
 import socket
-import struct
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,11 +20,11 @@ from typing import Any
 
 from pyroute2 import NetNS, netns
 
+from nic.link import set_transmit_checksum_offload
+
 OWNER_ADDRESS = "127.84.87.1"
 """Loopback address that marks a namespace as ours."""
 
-SIOCETHTOOL = 0x8946
-ETHTOOL_STXCSUM = 0x17
 PR_SET_PDEATHSIG = 1
 
 
@@ -119,10 +117,8 @@ def inside(name: str) -> Iterator[None]:
 
 def transmit_checksums_by_sender(name: str, interface: str) -> None:
     """Make the kernel compute whole checksums: a veth peer otherwise sees pseudo-header sums."""
-    value = ctypes.create_string_buffer(struct.pack("II", ETHTOOL_STXCSUM, 0))
-    request = struct.pack("16sP", interface.encode(), ctypes.addressof(value))
-    with inside(name), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, SIOCETHTOOL, request.ljust(40, b"\0"))
+    with inside(name):
+        set_transmit_checksum_offload(interface, False)
 
 
 @contextlib.contextmanager
