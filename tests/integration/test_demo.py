@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from nic.frame import parse_tcp
 from nic.pcap import PcapPort, PcapWriter
 from tools.demo import is_root
 
@@ -64,10 +65,13 @@ def test_every_stage_did_its_part(demo: tuple[dict, Path]) -> None:
 def test_verify_finds_a_changed_byte(demo: tuple[dict, Path], tmp_path: Path) -> None:
     """The proof is one: a capture with one changed order fails it."""
     _, folder = demo
+    with PcapPort(folder / "orders.pcap") as port:
+        segments = [segment for _, segment in (parse_tcp(frame) for frame, _ in port) if segment]
+    # SoupBinTCP unsequenced data with an OUCH enter order, behind the packet's length; the two
+    # letters alone also turn up in time stamps and checksums
+    order = [s["payload"] for s in segments if s["payload"][2:4] == b"UO"][-1]
     data = bytearray((folder / "orders.pcap").read_bytes())
-    at = data.rfind(b"UO")  # SoupBinTCP unsequenced data, OUCH enter order
-    assert at > 0
-    data[at + 10] ^= 1  # a byte of the quantity
+    data[data.rfind(order) + 12] ^= 1  # a byte of the quantity
     changed = tmp_path / "orders.pcap"
     changed.write_bytes(data)
     journal = str(folder / "journal.bin")
