@@ -98,7 +98,7 @@ def test_ruff() -> None:
 
 
 def test_mypy_against_the_stubs() -> None:
-    run(sys.executable, "-m", "mypy", "-p", "nic", "-p", "host", "-p", "sim", "-p", "tools")
+    run(sys.executable, "-m", "mypy", "-p", "nic", "-p", "hw", "-p", "host", "-p", "sim", "-p", "tools")
 
 
 def test_cython_lint() -> None:
