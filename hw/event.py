@@ -10,7 +10,7 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Const, Mux, Value
 from amaranth.lib import data
 
-from hw.feed_format import FeedFormat
+from nic.framing.feed_format import FeedFormat
 from nic.wire.table import ByteOrder, Field, Protocol
 
 LENGTH_BITS = 7

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a feed looks like to the gateware: a transport and its messages, out of ``nic/wire``."""
+"""What a feed looks like to a parser: a transport and its messages, out of ``nic/wire``."""
 
 from __future__ import annotations
 
