@@ -22,8 +22,8 @@ from host.interfaces import Recorder
 from host.metrics.stages import StageClock
 from host.oms.oms import OrderManager
 from host.risk.gate import RiskGate
-from host.risk.limits import Limits
 from host.risk.seal import Seal
+from nic.offload.limits import Limits
 from nic.stream import Stream
 
 OPEN_ORDERS = 1 << 16

@@ -93,7 +93,7 @@ JOURNAL_LAYOUT = Protocol(
             "risk_reject",
             "Order refused by the gate",
             *TRACE,
-            unsigned("reason", 2, "table RISK of host/risk/enumerations.py"),
+            unsigned("reason", 2, "table RISK of nic/offload/enumerations.py"),
             VENUE,
             STRATEGY_ID,
             ACTION,

@@ -11,7 +11,7 @@ from host.oms.order_reports cimport OrderReports
 from host.oms.order_table cimport OrderTable
 from host.risk.exposure cimport Exposures
 from host.risk.gate cimport RiskGate
-from host.risk.ids cimport GATE_VENUES
+from nic.offload.ids cimport GATE_VENUES
 
 
 @cython.final

@@ -12,7 +12,7 @@ from host.oms.enumerations import OMS
 from host.oms.ids cimport *
 from host.oms.order_table cimport CANCEL_ALL, CANCEL_NONE, CANCEL_SOME, Order
 from host.risk.exposure cimport OpenOrder
-from host.risk.ids cimport RISK_ORDER_TABLE_FULL
+from nic.offload.ids cimport RISK_ORDER_TABLE_FULL
 from nic.prefetch cimport prefetch_object
 
 

@@ -8,7 +8,7 @@ from host.interfaces cimport ReportSink
 from host.model cimport Report
 from host.oms.order_table cimport CANCEL_NONE, CANCEL_SOME, Order, OrderTable
 from host.risk.gate cimport RiskGate
-from host.risk.ids cimport GATE_VENUES
+from nic.offload.ids cimport GATE_VENUES
 
 
 @cython.final

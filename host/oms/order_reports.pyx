@@ -20,7 +20,7 @@ from host.model cimport (
 from host.oms.enumerations import EVENT
 from host.oms.ids cimport *
 from host.oms.position cimport Execution
-from host.risk.ids cimport GATE_MAXIMUM_PRICE
+from nic.offload.ids cimport GATE_MAXIMUM_PRICE
 from nic.wire.ouch50_codec cimport OUCH50_ACCOUNT_QUERY_RESPONSE
 
 cdef enum:

@@ -7,11 +7,11 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from host.interfaces cimport OrderEntry, OrderPath, Recorder
 from host.model cimport OrderRequest, PassedOrder, Top, Trace
 from host.risk.exposure cimport Exposures, OpenOrder
-from host.risk.ids cimport GATE_VENUES, LIMIT_COUNT, RISK_COUNT
+from nic.offload.ids cimport GATE_VENUES, LIMIT_COUNT, RISK_COUNT
 from host.risk.recent cimport RecentOrders
 from host.risk.seal cimport Seal, SealChecker
 
-cdef struct LimitSet:              # one whole set; indices are LIMIT_* of host/risk/ids.pxd
+cdef struct LimitSet:              # one whole set; indices are LIMIT_* of nic/offload/ids.pxd
     int64_t values[LIMIT_COUNT]
 
 cdef struct Change:                # what a request adds to the worst case, if it passes

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from host.interfaces import OrderEntry, OrderPath, Recorder
 from host.risk.exposure import Exposures
-from host.risk.limits import Limits
 from host.risk.seal import Seal
+from nic.offload.limits import Limits
 
 class RiskGate(OrderEntry):
     """Decides about every order request and passes what is allowed on to ``path``."""

@@ -16,11 +16,11 @@ from host.journal.journal_codec cimport (
 from host.model cimport (
     ACTION_CANCEL, ACTION_NEW, ACTION_REPLACE, BOOK_CLEAN, SIDE_BUY, SIDE_SELL, STAGE_RISK,
     TIME_IN_FORCE_DAY, TIME_IN_FORCE_IOC)
-from host.risk.enumerations import RISK
+from nic.offload.enumerations import RISK
 from host.risk.exposure cimport BUYS, SELLS, SideExposure, SymbolExposure
-from host.risk.ids cimport *
-from host.risk.limits import Limits
-from host.risk.limits import interval_ns, is_rate_closed, tolerance_ns
+from nic.offload.ids cimport *
+from nic.offload.limits import Limits
+from nic.offload.limits import interval_ns, is_rate_closed, tolerance_ns
 from nic.clock cimport rdtsc
 from nic.prefetch cimport prefetch_object
 
@@ -391,7 +391,7 @@ cdef class RiskGate(OrderEntry):
         """
         cdef uint32_t i
         if not isinstance(limits, Limits):
-            raise TypeError("limits are a host.risk.limits.Limits")
+            raise TypeError("limits are a nic.offload.limits.Limits")
         if sequence_number <= self.limits_sequence_number:
             raise ValueError(f"limits {sequence_number} came after {self.limits_sequence_number}")
         if symbol_index is None:
@@ -490,7 +490,7 @@ cdef class RiskGate(OrderEntry):
         self.own_tops[symbol_index] = {**self.own_tops[symbol_index], **top}
 
     def counters(self):
-        """Number of passes and of refusals by reason (:data:`~host.risk.enumerations.RISK`)."""
+        """Number of passes and of refusals by reason (:data:`~nic.offload.enumerations.RISK`)."""
         return RISK.as_dict(self.counts)
 
     @property

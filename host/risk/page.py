@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
-from host.risk.enumerations import GATE, RISK
-from host.risk.limits import (
+from nic.offload.enumerations import GATE, RISK
+from nic.offload.limits import (
     MAXIMUM_PRICE,
     MAXIMUM_QUANTITY_SHARES,
     PRICE_BITS,

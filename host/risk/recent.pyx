@@ -10,7 +10,7 @@ lowest of equals.
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 from host.model cimport SIDE_SELL
-from host.risk.ids cimport GATE_DUPLICATE_SET_BITS, GATE_DUPLICATE_WAYS
+from nic.offload.ids cimport GATE_DUPLICATE_SET_BITS, GATE_DUPLICATE_WAYS
 
 cdef enum:
     SETS = 1 << GATE_DUPLICATE_SET_BITS

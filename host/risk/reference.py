@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from host.risk.enumerations import GATE, RISK
-from host.risk.limits import (
+from host.risk.reference_exposure import BUY, SELL, ReferenceExposures, ReferenceOrder
+from nic.offload.enumerations import GATE, RISK
+from nic.offload.limits import (
     MAXIMUM_PRICE,
     MAXIMUM_QUANTITY_SHARES,
     Limits,
@@ -20,7 +21,6 @@ from host.risk.limits import (
     is_rate_closed,
     tolerance_ns,
 )
-from host.risk.reference_exposure import BUY, SELL, ReferenceExposures, ReferenceOrder
 
 NEW, REPLACE, CANCEL = 0, 1, 2
 DAY, IOC = ord("0"), ord("3")

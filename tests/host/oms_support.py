@@ -6,8 +6,8 @@ from __future__ import annotations
 from host.oms.oms import OrderManager
 from host.oms.paper_channel import PaperChannel
 from host.risk.gate import RiskGate
-from host.risk.limits import Limits
 from host.risk.seal import Seal
+from nic.offload.limits import Limits
 
 KEY = 0x0123_4567_89AB_CDEF_FEDC_BA98_7654_3211
 BUY, SELL = ord("B"), ord("S")

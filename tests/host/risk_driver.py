@@ -7,9 +7,9 @@ import random
 from dataclasses import asdict, replace
 
 from host.risk.gate import RiskGate
-from host.risk.limits import Limits
 from host.risk.reference import BUY, CANCEL, DAY, IOC, NEW, REPLACE, SELL, ReferenceGate, Request
 from host.risk.seal import Seal
+from nic.offload.limits import Limits
 
 SYMBOLS = 3
 ORDERS = 16

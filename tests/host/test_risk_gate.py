@@ -9,10 +9,10 @@ from oms_support import BUY, CANCEL, KEY, LIMITS, NEW, NOW, REPLACE, SELL, TOP, 
 from host.ipc.ring import Ring
 from host.journal.journal import Journal
 from host.journal.record import Record
-from host.risk.enumerations import LIMIT, RISK
 from host.risk.gate import RiskGate
-from host.risk.limits import Limits
 from host.risk.seal import Seal, SealChecker
+from nic.offload.enumerations import LIMIT, RISK
+from nic.offload.limits import Limits
 
 
 def desk_with(**limits):

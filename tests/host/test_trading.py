@@ -10,9 +10,9 @@ from host.book.order_book import OrderBook
 from host.config import ConfigError
 from host.engine import Engine
 from host.interfaces import Recorder
-from host.risk.limits import Limits
 from host.strategy.python_strategy import PythonStrategy, Strategy
 from host.trading import Trading, VenueLogin, limits_of
+from nic.offload.limits import Limits
 
 
 def world(*exchanges, **options):

@@ -12,9 +12,9 @@ from host.engine import Engine
 from host.feed.handler import FeedHandler
 from host.gateway.memory_stream import MemoryStream
 from host.interfaces import Recorder
-from host.risk.limits import Limits
 from host.strategy.strategy import FastStrategy
 from host.trading import Trading, VenueLogin
+from nic.offload.limits import Limits
 from nic.stream import Stream
 from nic.wire.moldudp64 import END_OF_SESSION_COUNT, MOLDUDP64
 from nic.wire.ouch50 import OUCH50

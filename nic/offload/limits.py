@@ -2,7 +2,7 @@
 """The limits of the risk gate: one definition of each field, its unit, width and meaning.
 
 From this table come the numbers of the C array that the gate reads (``LIMIT`` in
-``host/risk/enumerations.py``), the check of each value against its width, and ``docs/risk.md``.
+``nic/offload/enumerations.py``), the check of each value against its width, and ``docs/risk.md``.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 
 from dataclasses import fields
 
-from host.risk.limits import MAXIMUM_PRICE, MAXIMUM_QUANTITY_SHARES, Limits
 from nic.enumeration import Entry, Enumeration, enumeration
+from nic.offload.limits import MAXIMUM_PRICE, MAXIMUM_QUANTITY_SHARES, Limits
 
 RISK = enumeration(
     "risk",
