@@ -3,9 +3,10 @@
 
 Lane 0 is the lowest byte of ``data`` and the first on the wire. A frame begins at lane 0, without
 preamble and without frame check sequence. 64 bits at 156.25 MHz are 10 Gb/s Ethernet.
-"""
 
-from __future__ import annotations
+Amaranth reads the annotations of structures and components as shapes: modules that have them do
+without ``from __future__ import annotations``, which would make text of them.
+"""
 
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import Out
