@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A block RAM that clears itself after reset.
+
+A RAM keeps its contents over a reset, and a simulator that clears it hides that. Every table here
+is swept: for ``depth`` cycles after reset zeros are written, then ``init_done`` is 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Elaboratable, Module, Mux, Shape, ShapeLike, Signal
+from amaranth.lib import memory
+
+
+class SweptMemory(Elaboratable):
+    """``depth`` rows (a power of two) of ``shape``; one write port, ``read_ports`` read ports.
+
+    Add it as a submodule. ``read(i)`` gives (address, data): the data of an address are there one
+    cycle later, and hold what was written in the cycle of the address (``is_transparent``) or what
+    was there before. ``write_enable``, ``write_address`` and ``write_data`` are ignored until
+    ``init_done``; zeros are read until then only in rows already swept.
+    ``clear`` starts a new sweep.
+    """
+
+    def __init__(
+        self, shape: ShapeLike, depth: int, read_ports: int = 1, is_transparent: bool = True
+    ) -> None:
+        """Raises ``ValueError`` when ``depth`` is not a power of two above 1."""
+        if depth < 2 or depth & (depth - 1):
+            raise ValueError(f"depth {depth} is not a power of two above 1")
+        self.depth = depth
+        self.is_transparent = is_transparent
+        self._bits = Shape.cast(shape).width
+        address_bits = depth.bit_length() - 1
+        self.init_done = Signal()
+        self.clear = Signal()
+        self.write_enable = Signal()
+        self.write_address = Signal(address_bits)
+        self.write_data: Any = Signal(shape)
+        self.read_address = [Signal(address_bits, name=f"read_address_{i}")
+                             for i in range(read_ports)]  # fmt: skip
+        self.read_data: list[Any] = [Signal(shape, name=f"read_data_{i}")
+                                     for i in range(read_ports)]  # fmt: skip
+
+    def read(self, port: int = 0) -> tuple[Signal, Any]:
+        """Address and data of a read port."""
+        return self.read_address[port], self.read_data[port]
+
+    def elaborate(self, platform: object) -> Module:
+        """The RAM, and the counter of the sweep."""
+        m = Module()
+        m.submodules.ram = ram = memory.Memory(shape=self._bits, depth=self.depth, init=[])
+        write = ram.write_port()
+        position = Signal(range(self.depth + 1))
+        m.d.comb += self.init_done.eq(position[-1])
+        with m.If(self.clear):
+            m.d.sync += position.eq(0)
+        with m.Elif(~position[-1]):
+            m.d.sync += position.eq(position + 1)
+        raw_data = self.write_data.as_value() if hasattr(self.write_data, "as_value") \
+            else self.write_data  # fmt: skip
+        m.d.comb += [
+            write.en.eq(self.write_enable | ~self.init_done),
+            write.addr.eq(Mux(self.init_done, self.write_address, position)),
+            write.data.eq(Mux(self.init_done, raw_data, 0)),
+        ]
+        for address, value in zip(self.read_address, self.read_data, strict=True):
+            port = ram.read_port(transparent_for=(write,) if self.is_transparent else ())
+            raw = value.as_value() if hasattr(value, "as_value") else value
+            m.d.comb += [port.en.eq(1), port.addr.eq(address), raw.eq(port.data)]
+        return m
