@@ -44,6 +44,10 @@ class Enumeration:
                 return entry.value
         raise KeyError(f"{self.name} has no entry {name!r}")
 
+    def meaning(self, name: str) -> str:
+        """What an entry means; raises ``KeyError``."""
+        return next(e.meaning for e in self.entries if e.value == self.value(name))
+
     def name_of(self, value: int) -> str:
         """The name of a number; raises ``KeyError``."""
         for entry in self.entries:
