@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a line's parser gives to the arbiter: messages, datagrams, early instrument numbers."""
 
-from __future__ import annotations
-
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import Out
 
