@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Comparisons of sums too wide for one carry chain: compressed, then compared in two halves.
+
+Operands are first compressed to two without a carry (one look-up table per level). The two are
+added as a low and a high half at the same time, the high one for both carries that may come in;
+registers follow, and the choice between the two is the first look-up table of the next cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
+
+
+def widened(value: ValueLike, width: int) -> Value:
+    """A number in two's complement of ``width`` bits; ``ValueError`` if it does not fit."""
+    value = Value.cast(value)
+    shape = value.shape()
+    if shape.width + (not shape.signed) > width:
+        raise ValueError(f"{shape!r} does not fit {width} signed bits")
+    top = value[-1] if shape.signed and shape.width else Const(0, 1)
+    return Cat(value, top.replicate(width - shape.width))
+
+
+def carry_save(operands: Sequence[Value], ones: int) -> tuple[Value, Value, int]:
+    """Two numbers and a carry-in that add up, modulo their width, to operands plus ``ones``.
+
+    All operands are equally wide. Each step leaves the lowest bit of its carries free: there the
+    ``ones`` go. Raises ``ValueError`` when they are more than there is room for.
+    """
+    rest = list(operands)
+    width = len(rest[0])
+    while len(rest) > 2:
+        a, b, c = rest[:3]
+        one, ones = (1, ones - 1) if ones else (0, 0)
+        carries = (a & b) | (a & c) | (b & c)
+        rest = [*rest[3:], (a ^ b ^ c)[:width], Cat(Const(one, 1), carries[: width - 1])]
+    if ones > 1 or len(rest) < 2:
+        raise ValueError(f"{len(operands)} operands leave {ones} too many")
+    return rest[0], rest[1], ones
+
+
+def _is_not_negative(m: Module, operands: Sequence[ValueLike], ones: int) -> Value:
+    """Whether a sum of numbers plus ``ones`` is at least 0; valid in the next cycle."""
+    values = [Value.cast(operand) for operand in operands]
+    width = max(len(v) + (not v.shape().signed) for v in values) + len(values).bit_length()
+    left, right, carry_in = carry_save([widened(value, width) for value in values], ones)
+    half = width // 2
+    low = Signal(half + 1)
+    high = [Signal(width - half, name=f"high_{carry}") for carry in range(2)]
+    m.d.comb += low.eq(left[:half] + right[:half] + carry_in)
+    m.d.comb += [high[carry].eq(left[half:] + right[half:] + carry) for carry in range(2)]
+    carry = Signal()
+    negative = Signal(2)
+    m.d.sync += [carry.eq(low[-1]), negative.eq(Cat(high[0][-1], high[1][-1]))]
+    return ~Mux(carry, negative[1], negative[0])
+
+
+def exceeds(m: Module, left: Sequence[ValueLike], right: Sequence[ValueLike]) -> Value:
+    """Whether the sum of ``left`` is greater than the sum of ``right``; valid in the next cycle."""
+    inverted = [~widened(r, len(Value.cast(r)) + 1).as_signed() for r in right]
+    return _is_not_negative(m, [*left, *inverted], len(right) - 1)
+
+
+def reaches(m: Module, left: Sequence[ValueLike], right: Sequence[ValueLike]) -> Value:
+    """Whether the sum of ``left`` is at least the sum of ``right``; valid in the next cycle."""
+    inverted = [~widened(r, len(Value.cast(r)) + 1).as_signed() for r in right]
+    return _is_not_negative(m, [*left, *inverted], len(right))
+
+
+def total(operands: Sequence[ValueLike], width: int) -> Value:
+    """The sum of numbers, modulo ``width`` bits, with one carry chain."""
+    cut = [Value.cast(operand) for operand in operands]
+    left, right, carry_in = carry_save([widened(v, max(width, len(v) + 1))[:width] for v in cut], 0)
+    return (left + right + carry_in)[:width]
+
+
+MULTIPLIER_BITS = 18
+
+
+def partial_products(m: Module, left: ValueLike, right: ValueLike) -> list[Value]:
+    """Numbers whose sum is the product of two unsigned ones; valid in the next cycle.
+
+    ``left`` is at most as wide as one multiplier (18 bits); ``right`` is split in pieces of as
+    many. Both come from registers: a multiplier takes most of a cycle.
+    """
+    left, right = Value.cast(left), Value.cast(right)
+    if len(left) > MULTIPLIER_BITS:
+        raise ValueError(f"{len(left)} bits are more than one multiplier takes")
+    pieces = []
+    for start in range(0, len(right), MULTIPLIER_BITS):
+        piece = right[start : start + MULTIPLIER_BITS]
+        product = Signal(len(left) + len(piece), name=f"product_{start}")
+        m.d.sync += product.eq(left * piece)
+        pieces.append(Cat(Const(0, start), product))
+    return pieces

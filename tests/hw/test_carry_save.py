@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Comparisons of wide sums equal Python's, at the edges and at random."""
+
+import random
+
+import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.sim import Simulator
+
+from hw.carry_save import exceeds, partial_products, reaches, total, widened
+
+SEED = 20_261_122
+CASES = 400
+LEFT_BITS, RIGHT_BITS = (52, 36, 31), (53, 20)
+
+
+class Compare(wiring.Component):
+    """Every function of the file, on numbers of different widths."""
+
+    left: In(sum(LEFT_BITS))
+    right: In(sum(RIGHT_BITS))
+    exceeds: Out(1)
+    reaches: Out(1)
+    total: Out(60)
+    product: Out(49)
+
+    def elaborate(self, platform):
+        m = Module()
+        left, right = fields(self.left, LEFT_BITS), fields(self.right, RIGHT_BITS)
+        signed = [left[0].as_signed(), *left[1:]]
+        m.d.comb += [
+            self.exceeds.eq(exceeds(m, signed, right)),
+            self.reaches.eq(reaches(m, signed, right)),
+            self.product.eq(total(partial_products(m, right[1][:18], left[2]), 49)),
+        ]
+        m.d.sync += self.total.eq(total([*signed, *right], 60))
+        return m
+
+
+def fields(signal, widths):
+    places = [sum(widths[:i]) for i in range(len(widths))]
+    return [signal[p : p + w] for p, w in zip(places, widths, strict=True)]
+
+
+def edge_number(rng, bits):
+    return rng.choice((0, 1, (1 << bits) - 1, 1 << bits - 1, rng.getrandbits(bits)))
+
+
+def test_equals_python():
+    rng = random.Random(SEED)
+    dut = Compare()
+    seen = set()
+
+    async def bench(ctx):
+        for case in range(CASES):
+            left = [edge_number(rng, bits) for bits in LEFT_BITS]
+            right = [edge_number(rng, bits) for bits in RIGHT_BITS]
+            signed = [left[0] - (left[0] >> 51 << 52), *left[1:]]
+            if case % 3 == 0:  # as close as it gets
+                close = sum(signed) - right[1] + rng.choice((-1, 0, 1))
+                right[0] = min(max(close, 0), (1 << RIGHT_BITS[0]) - 1)
+            ctx.set(dut.left, left[0] | left[1] << 52 | left[2] << 88)
+            ctx.set(dut.right, right[0] | right[1] << 53)
+            await ctx.tick()
+            where = f"seed {SEED}, case {case}"
+            expected = (sum(signed) > sum(right), sum(signed) >= sum(right))
+            assert (ctx.get(dut.exceeds), ctx.get(dut.reaches)) == expected, where
+            assert ctx.get(dut.total) == (sum(signed) + sum(right)) % (1 << 60), where
+            assert ctx.get(dut.product) == (right[1] % (1 << 18)) * left[2], where
+            seen.add(expected)
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert seen == {(False, False), (False, True), (True, True)}
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="fit"):
+        widened(Signal(8), 8)
+    m = Module()
+    m._MustUse__silence = True
+    with pytest.raises(ValueError, match="multiplier"):
+        partial_products(m, Signal(19), Signal(4))
