@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verilog out of a component, and its ports."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from amaranth.back import rtlil, verilog
+from amaranth.hdl import Shape, Signal, ValueCastable
+from amaranth.lib import data, wiring
+
+from hw import cache
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port of a component's top: one signal, structures as one wide vector."""
+
+    name: str
+    """Path in the signature, joined by ``__``: ``line__beat``."""
+    is_input: bool
+    width_bits: int
+    layout: data.Layout | None
+    """The structure behind the vector; ``None`` for a plain number."""
+
+
+def ports_of(component: wiring.Component) -> list[Port]:
+    """The ports in the order of the signature; clock and reset are not among them."""
+    found = []
+    for path, member, value in component.signature.flatten(component):
+        layout = None
+        if isinstance(value, ValueCastable):
+            shape = value.shape()
+            if isinstance(value, data.View):
+                layout = data.Layout.cast(shape)
+            value = value.as_value()
+        if not isinstance(value, Signal):
+            raise TypeError(f"port {'.'.join(map(str, path))} is a constant: tie it inside instead")
+        found.append(
+            Port(
+                "__".join(map(str, path)),
+                member.flow == wiring.In,
+                Shape.cast(value.shape()).width,
+                layout,
+            )
+        )
+    return found
+
+
+def rtlil_of(component: wiring.Component, name: str) -> str:
+    """The component as RTLIL, without source positions: equal text is equal hardware.
+
+    ``name`` becomes the top module's. Raises ValueError for a name that is no plain identifier.
+    """
+    if not NAME.fullmatch(name):
+        raise ValueError(f"module name {name!r} is not in lower case letters, digits and _")
+    return str(rtlil.convert(component, name=name, emit_src=False))
+
+
+def verilog_from(netlist: str) -> str:
+    """Verilog of a netlist in RTLIL, kept in the cache."""
+    kept = cache.folder("verilog") / f"{cache.key(netlist)}.v"
+    with cache.locked(kept):
+        if not kept.exists():
+            os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+            text = verilog._convert_rtlil_text(netlist, strip_internal_attrs=True)
+            partial = kept.with_suffix(".partial")
+            partial.write_text(text)
+            partial.replace(kept)
+    return kept.read_text()
+
+
+def verilog_of(component: wiring.Component, name: str) -> str:
+    """The component as Verilog; see :func:`rtlil_of`."""
+    return verilog_from(rtlil_of(component, name))
+
+
+def has_clock(text: str, name: str) -> bool:
+    """Whether the top module ``name`` of Verilog ``text`` has a clock (and with it a reset)."""
+    header = re.search(rf"^module {name}\((.*?)\);", text, re.MULTILINE | re.DOTALL)
+    if header is None:
+        raise ValueError(f"no module {name}")
+    return "clk" in re.split(r"[,\s]+", header.group(1))
+
+
+def with_random_memories(text: str) -> str:
+    """Verilog in which written memories start with ``$urandom``; those only read keep theirs.
+
+    A model of it shows what a block does when a memory holds garbage at its start.
+    """
+
+    def scrambled(found: re.Match[str]) -> str:
+        memory = re.escape(found.group(1))
+        if not re.search(rf"^\s*{memory} ?\[.* <= ", text, re.MULTILINE):
+            return found.group(0)
+        shape = re.search(rf"^  reg \[(\d+):0\] {memory} +\[(\d+):0\];", text, re.MULTILINE)
+        if shape is None:
+            raise ValueError(f"memory {found.group(1)} is not declared")
+        words = ", ".join(["$urandom"] * (int(shape[1]) // 32 + 1))
+        return (
+            f"  initial begin : garbage_{found.start()}\n    integer n;\n"
+            f"    for (n = 0; n <= {shape[2]}; n = n + 1)\n"
+            f"      {found.group(1)} [n] = {{{words}}};\n  end\n"
+        )
+
+    block = r"^  initial begin\n    (\S+) ?\[\d+\] = .*;\n(?:    \1 ?\[\d+\] = .*;\n)*  end\n"
+    return re.sub(block, scrambled, text, flags=re.MULTILINE)
