@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The limits of the risk gate in block RAM, changed one whole set at a time.
+
+The host writes a set field by field into shadow registers and then commits it, for one symbol or
+as the default of all symbols without a set of their own. The commit bears a sequence number; one
+that is not above the last is refused. Nothing of a set is in force before all of it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.risk_rows import limits_layout
+from hw.swept_memory import SweptMemory
+from nic.offload.limits import SCOPE_GATE, SCOPE_SYMBOL, Limits
+
+VALUE_BITS = 64
+SEQUENCE_BITS = 64
+INDEX_BITS = 32
+COUNTER_BITS = 32
+FIELDS = len(fields(Limits))
+
+ShadowWrite = data.StructLayout({"number": range(FIELDS), "value": VALUE_BITS})
+"""A field of the shadow set by its number in the table LIMIT; bits above its width are cut."""
+
+Commit = data.StructLayout(
+    {"is_default": 1, "symbol_index": INDEX_BITS, "sequence_number": SEQUENCE_BITS}
+)
+"""Put the shadow set in force: as the default one, or for a symbol."""
+
+
+class LimitsTable(wiring.Component):
+    """Limits by symbol, and those of the whole gate.
+
+    Members: ``shadow_valid``, ``shadow``: write a field, taken at once (the host waits with it
+    while a commit is not yet taken). ``commit_valid``, ``commit``, ``commit_ready``: taken while
+    ``hold`` is 0; three cycles later ``accepted`` or ``refused`` is 1 for a cycle, and an accepted
+    set is in force. Refused is a number that is not above the last (counted in ``late``), a set of
+    a symbol before the first default set or for an unknown symbol, and a set of which a field was
+    not written since the last accepted one (both counted in ``unfit``).
+
+    ``symbol_index``: of which ``row`` shows the limits two cycles later, with every set in force
+    the cycle before ``row`` is. ``gate_limits`` and ``default_row``: of the default set.
+    ``is_set``: there is one; before, nothing may pass. ``sequence_number``: of the latest set.
+    """
+
+    def __init__(self, symbol_bits: int = 10) -> None:
+        """``symbol_bits``: two to this power symbols; raises ``ValueError`` outside 1 to 16."""
+        if not 1 <= symbol_bits <= 16:
+            raise ValueError(f"symbol_bits {symbol_bits} is not from 1 to 16")
+        self.symbol_bits = symbol_bits
+        super().__init__(
+            {
+                "shadow_valid": In(1),
+                "shadow": In(ShadowWrite),
+                "commit_valid": In(1),
+                "commit": In(Commit),
+                "commit_ready": Out(1),
+                "hold": In(1),
+                "accepted": Out(1),
+                "refused": Out(1),
+                "symbol_index": In(symbol_bits),
+                "row": Out(limits_layout(SCOPE_SYMBOL)),
+                "gate_limits": Out(limits_layout(SCOPE_GATE)),
+                "default_row": Out(limits_layout(SCOPE_SYMBOL)),
+                "is_set": Out(1),
+                "sequence_number": Out(SEQUENCE_BITS),
+                "late": Out(COUNTER_BITS),
+                "unfit": Out(COUNTER_BITS),
+                "init_done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Shadow, commit in two steps, table, default."""
+        m = Module()
+        row_layout, gate_layout = limits_layout(SCOPE_SYMBOL), limits_layout(SCOPE_GATE)
+        shadow_row = Signal(row_layout)
+        shadow_gate = Signal(gate_layout)
+        written = Signal(FIELDS)
+        places = []
+        for entry in fields(Limits):
+            home = shadow_row if entry.metadata["scope"] == SCOPE_SYMBOL else shadow_gate
+            places.append(home[entry.name])
+        with m.If(self.shadow_valid):
+            for number, place in enumerate(places):
+                with m.If(self.shadow.number == number):
+                    m.d.sync += [place.eq(self.shadow.value), written[number].eq(1)]
+
+        # commit: take, compare, apply; the sequence number is too wide for a cycle with the rest
+        taken = Signal(Commit)
+        compare, apply_, is_late, is_unfit = Signal(), Signal(), Signal(), Signal()
+        busy = Signal()
+        m.d.comb += [
+            busy.eq(compare | apply_),
+            self.commit_ready.eq(self.init_done & ~self.hold & ~busy),
+        ]
+        m.d.sync += [compare.eq(self.commit_valid & self.commit_ready), apply_.eq(compare)]
+        with m.If(~busy):
+            m.d.sync += taken.eq(self.commit)
+        out_of_table = taken.symbol_index >> self.symbol_bits != 0
+        m.d.sync += [
+            is_late.eq(taken.sequence_number <= self.sequence_number),
+            is_unfit.eq(~written.all() | (~taken.is_default & (~self.is_set | out_of_table))),
+        ]
+        passes = Signal()
+        m.d.comb += passes.eq(apply_ & ~is_late & ~is_unfit)
+        m.d.sync += [self.accepted.eq(passes), self.refused.eq(apply_ & ~passes)]
+        with m.If(apply_ & is_late):
+            m.d.sync += self.late.eq(self.late + 1)
+        with m.If(apply_ & ~is_late & is_unfit):
+            m.d.sync += self.unfit.eq(self.unfit + 1)
+        with m.If(passes):
+            m.d.sync += [self.sequence_number.eq(taken.sequence_number), written.eq(0)]
+            with m.If(taken.is_default):
+                m.d.sync += [
+                    self.default_row.eq(shadow_row),
+                    self.gate_limits.eq(shadow_gate),
+                    self.is_set.eq(1),
+                ]
+
+        # the table, and whether a symbol has a set of its own (read at once, known with the row)
+        own_set, index_before = Signal(), Signal(self.symbol_bits)
+        write_own = Signal()
+        target = taken.symbol_index[: self.symbol_bits]
+        m.d.comb += write_own.eq(passes & ~taken.is_default)
+        m.submodules.rows = rows = memory.Memory(
+            shape=row_layout.size, depth=1 << self.symbol_bits, init=[]
+        )
+        write = rows.write_port()
+        read = rows.read_port(transparent_for=(write,))
+        m.submodules.owns = owns = SweptMemory(1, 1 << self.symbol_bits)
+        own_address, own_data = owns.read()
+        m.d.comb += [
+            write.en.eq(write_own),
+            write.addr.eq(target),
+            write.data.eq(shadow_row),
+            read.en.eq(1),
+            read.addr.eq(self.symbol_index),
+            owns.write_enable.eq(write_own),
+            owns.write_address.eq(target),
+            owns.write_data.eq(1),
+            own_address.eq(self.symbol_index),
+            own_set.eq(own_data),
+            self.init_done.eq(owns.init_done),
+        ]
+        m.d.sync += index_before.eq(self.symbol_index)
+        written_now = write_own & (target == index_before)
+        default_now = passes & taken.is_default
+        fallback = Mux(default_now, shadow_row.as_value(), self.default_row.as_value())
+        m.d.sync += self.row.eq(
+            Mux(
+                written_now,
+                shadow_row.as_value(),
+                Mux(own_set, read.data, fallback),
+            )
+        )
+        return m
