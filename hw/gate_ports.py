@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How requests reach the risk gate, and how its verdicts leave it."""
+
+from __future__ import annotations
+
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.event import CYCLE_BITS
+from hw.request import (
+    STRATEGY_BITS,
+    SYMBOL_BITS,
+    USER_REF_NUM_BITS,
+    VENUE_BITS,
+    request_layout,
+)
+from nic.offload.enumerations import RISK
+
+REASON_BITS = (RISK.count - 1).bit_length()
+PASS_NUMBER_BITS = 48
+
+
+def verdict_layout(
+    symbol_bits: int = SYMBOL_BITS,
+    strategy_bits: int = STRATEGY_BITS,
+    venue_bits: int = VENUE_BITS,
+) -> data.StructLayout:
+    """What the gate decided about one request."""
+    return data.StructLayout(
+        {
+            # as asked for; symbol, side, strategy and venue of a replace or cancel are its order's
+            "request": request_layout(symbol_bits, strategy_bits, venue_bits),
+            "passed": 1,
+            "reason": REASON_BITS,  # of the table RISK; 0 when passed
+            "user_ref_num": USER_REF_NUM_BITS,  # given to a new order or replace; a cancel's order
+            "pass_number": PASS_NUMBER_BITS,  # passes so far, this one included
+            "decided_cycle": CYCLE_BITS,  # in which the verdict is valid
+        }
+    )
+
+
+class VerdictPort(wiring.Signature):
+    """A verdict, ``valid`` for one cycle. There is no ``ready``: nothing undoes a verdict."""
+
+    def __init__(
+        self,
+        symbol_bits: int = SYMBOL_BITS,
+        strategy_bits: int = STRATEGY_BITS,
+        venue_bits: int = VENUE_BITS,
+    ) -> None:
+        super().__init__(
+            {
+                "valid": Out(1),
+                "payload": Out(verdict_layout(symbol_bits, strategy_bits, venue_bits)),
+            }
+        )
+
+
+class TriggerPort(wiring.Signature):
+    """Requests of the trigger; out of the trigger, into the gate.
+
+    ``prefetch`` in cycle 0 is the symbol of a request that may come; ``candidate`` in cycle 2 is
+    that request, and does not bind; ``fire`` in cycle 3 means it: the candidate of the cycle before
+    is a request. It is taken when ``ready`` is 1 in that cycle; ``ready`` does not wait for
+    ``fire``. A request that was not taken is shown again as candidate in one cycle and fired in
+    the next. The verdict is valid in cycle 5, or as soon as the gate has read its rows again: when
+    they changed meanwhile, or when the prefetch two cycles before the candidate was not its symbol.
+    """
+
+    def __init__(
+        self,
+        symbol_bits: int = SYMBOL_BITS,
+        strategy_bits: int = STRATEGY_BITS,
+        venue_bits: int = VENUE_BITS,
+    ) -> None:
+        super().__init__(
+            {
+                "prefetch": Out(symbol_bits),
+                "candidate": Out(request_layout(symbol_bits, strategy_bits, venue_bits)),
+                "fire": Out(1),
+                "ready": In(1),
+            }
+        )
