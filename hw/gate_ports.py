@@ -14,6 +14,7 @@ from hw.request import (
     VENUE_BITS,
     request_layout,
 )
+from hw.risk_rows import TIME_BITS
 from nic.offload.enumerations import RISK
 
 REASON_BITS = (RISK.count - 1).bit_length()
@@ -34,6 +35,7 @@ def verdict_layout(
             "reason": REASON_BITS,  # of the table RISK; 0 when passed
             "user_ref_num": USER_REF_NUM_BITS,  # given to a new order or replace; a cancel's order
             "pass_number": PASS_NUMBER_BITS,  # passes so far, this one included
+            "t_ns": TIME_BITS,  # the time that every check took for now
             "decided_cycle": CYCLE_BITS,  # in which the verdict is valid
         }
     )
