@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from amaranth.back import rtlil, verilog
-from amaranth.hdl import Shape, Signal, ValueCastable
+from amaranth.hdl import Signal, ValueCastable
 from amaranth.lib import data, wiring
 
 from hw import cache
@@ -28,26 +28,26 @@ class Port:
     """The structure behind the vector; ``None`` for a plain number."""
 
 
+def signal_of(path: tuple[str | int, ...], value: object) -> Signal:
+    """The one signal behind a member of a signature.
+
+    Raises TypeError for a constant: a stream that is always ready or always valid has one, and the
+    outermost component can not have it as a port.
+    """
+    whole = value.as_value() if isinstance(value, ValueCastable) else value
+    if not isinstance(whole, Signal):
+        raise TypeError(f"port {'.'.join(map(str, path))} is a constant: tie it inside instead")
+    return whole
+
+
 def ports_of(component: wiring.Component) -> list[Port]:
     """The ports in the order of the signature; clock and reset are not among them."""
     found = []
     for path, member, value in component.signature.flatten(component):
-        layout = None
-        if isinstance(value, ValueCastable):
-            shape = value.shape()
-            if isinstance(value, data.View):
-                layout = data.Layout.cast(shape)
-            value = value.as_value()
-        if not isinstance(value, Signal):
-            raise TypeError(f"port {'.'.join(map(str, path))} is a constant: tie it inside instead")
-        found.append(
-            Port(
-                "__".join(map(str, path)),
-                member.flow == wiring.In,
-                Shape.cast(value.shape()).width,
-                layout,
-            )
-        )
+        layout = data.Layout.cast(value.shape()) if isinstance(value, data.View) else None
+        signal = signal_of(path, value)
+        name = "__".join(map(str, path))
+        found.append(Port(name, member.flow == wiring.In, len(signal), layout))
     return found
 
 

@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from hw import cache
+from hw import cache, tools
 from sim.gateware import verilator
-from sim.gateware.verilator import ToolError, Verilator
+from sim.gateware.verilator import Verilator
 
 VERILATE = ["--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--no-assert"]
 QUIET = ["-Wno-fatal", "-Wno-lint", "-Wno-style"]
@@ -21,21 +19,8 @@ RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 OPTIMISE = ("-O1", "-O2", "-O3")
 
 
-def _run(command: list[str], where: Path, environment: dict[str, str] | None = None) -> None:
-    done = subprocess.run(
-        command, cwd=where, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        wrong = [line for line in done.stderr.splitlines() if "rror" in line]
-        said = "\n".join(wrong[:20]) or done.stderr[-2000:]
-        raise ToolError(f"{Path(command[0]).name} ended with {done.returncode}\n{said}")
-
-
 def _compiler() -> str:
-    found = os.environ.get("CXX") or shutil.which("g++")
-    if not found:
-        raise ToolError("no C++ compiler: install g++")
-    return found
+    return tools.program(os.environ.get("CXX", "g++"), "it compiles the models")
 
 
 def _made(path: Path, make: Callable[[Path, Path], None]) -> Path:
@@ -73,7 +58,7 @@ def _runtime(tool: Verilator) -> Path:
     def make(place: Path, result: Path) -> None:
         whole = place / "runtime.cpp"
         whole.write_text("".join(f'#include "{tool.include / name}"\n' for name in RUNTIME))
-        _run([_compiler(), "-O2", *flags, "-c", str(whole), "-o", str(result)], place)
+        tools.run([_compiler(), "-O2", *flags, "-c", str(whole), "-o", str(result)], place)
 
     return _made(cache.folder("runtime") / f"{name}.o", make)
 
@@ -82,7 +67,7 @@ def library(name: str, text: str, shim: str, optimise: str = "-O2") -> Path:
     """The shared library of a model: Verilog ``text`` with top ``name``, behind ``shim``.
 
     ``optimise`` is the C++ compiler's: ``-O1`` compiles quicker, ``-O3`` may run faster.
-    Raises :class:`ToolError` with what the tool said.
+    Raises :class:`hw.tools.ToolError` with what the tool said.
     """
     if optimise not in OPTIMISE:
         raise ValueError(f"optimise is one of {', '.join(OPTIMISE)}, not {optimise}")
@@ -96,11 +81,11 @@ def library(name: str, text: str, shim: str, optimise: str = "-O2") -> Path:
         (place / "shim.cpp").write_text(shim)
         verilate = [*VERILATE, *QUIET, "--top-module", name, "--prefix", f"V{name}"]
         command = [str(tool.binary), *verilate, "--Mdir", "made", f"{name}.v"]
-        _run(command, place, tool.environment())
+        tools.run(command, place, variables=tool.variables())
         parts = sorted((place / "made").glob("*.cpp"))
         included = "".join(f'#include "{part}"\n' for part in parts)
         (place / "whole.cpp").write_text(included + '#include "shim.cpp"\n')
         build = [_compiler(), *flags, f"-I{place / 'made'}", f"-I{place}", "-shared"]
-        _run([*build, "whole.cpp", str(runtime), "-pthread", "-o", str(result)], place)
+        tools.run([*build, "whole.cpp", str(runtime), "-pthread", "-o", str(result)], place)
 
     return _made(cache.folder("models") / f"{name}-{made_of}.so", make)

@@ -14,10 +14,10 @@ from __future__ import annotations
 from amaranth.lib import wiring
 
 from hw import cache, verilog
+from hw.tools import ToolError
 from sim.gateware import compile, shim
 from sim.gateware.model import Feed, Model
 from sim.gateware.rows import field, pack, pack_rows, unpack
-from sim.gateware.verilator import ToolError
 
 __all__ = ["Feed", "Model", "ToolError", "field", "model", "pack", "pack_rows", "unpack"]
 

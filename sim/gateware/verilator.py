@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from hw.tools import ToolError, environment
+
 OLDEST = (5, 36)
 """cocotb 2 needs it, and so one version serves everything."""
-
-
-class ToolError(RuntimeError):
-    """A tool that models need is missing or failed; the text says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +31,10 @@ class Verilator:
         """Where ``verilated.h`` is."""
         return self.root / "include"
 
-    def environment(self) -> dict[str, str]:
-        """The environment in which it, and a make file that calls it, finds its parts."""
-        path = f"{self.binary.parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        return {**os.environ, "VERILATOR_ROOT": str(self.root), "PATH": path}
+    def variables(self) -> dict[str, str]:
+        """The environment variables with which it, and a make file that calls it, finds its parts."""
+        path = f"{self.binary.parent}{os.pathsep}{environment()['PATH']}"
+        return {"VERILATOR_ROOT": str(self.root), "PATH": path}
 
 
 def _on_path() -> Verilator | None:
@@ -57,7 +55,7 @@ def _on_path() -> Verilator | None:
 def find() -> Verilator:
     """The Verilator to use.
 
-    Raises :class:`ToolError` when there is none.
+    Raises :class:`hw.tools.ToolError` when there is none.
     """
     found = _on_path()
     if found is not None:
