@@ -35,7 +35,7 @@ from nic.wire.internet_codec cimport (
     internet_ipv4_version_and_header_length, internet_udp_destination_port, internet_udp_length,
     internet_vlan_ethertype)
 from nic.wire.moldudp64_codec cimport (
-    MOLDUDP64_BLOCK_LENGTH, MOLDUDP64_END_OF_SESSION_COUNT, MOLDUDP64_HEADER_LENGTH,
+    MOLDUDP64_BLOCK_LENGTH, MOLDUDP64_END_OF_SESSION_COUNT,
     MOLDUDP64_HEADER_SESSION_OFFSET, MOLDUDP64_HEARTBEAT_COUNT, moldudp64_header_message_count,
     moldudp64_header_sequence_number)
 
