@@ -73,10 +73,8 @@ def run(
         child.wait()
         raise
     if child.returncode not in expected:
-        wrong = [
-            line for line in said.splitlines() if "rror" in line.replace("ERROR", "error")
-        ] or said.splitlines()[-5:]
-        raise ToolError(
-            f"{Path(command[0]).name} ended with {child.returncode}: " + "\n".join(wrong[:10])
-        )
+        lines = said.splitlines()
+        wrong = [line for line in lines if "error" in line.lower()] or lines[-5:]
+        shown = "\n".join(wrong[:10])
+        raise ToolError(f"{Path(command[0]).name} ended with {child.returncode}: {shown}")
     return child.returncode, said

@@ -32,7 +32,7 @@ class Verilator:
         return self.root / "include"
 
     def variables(self) -> dict[str, str]:
-        """The environment variables with which it, and a make file that calls it, finds its parts."""
+        """Environment variables with which it, and a make file that calls it, finds its parts."""
         path = f"{self.binary.parent}{os.pathsep}{environment()['PATH']}"
         return {"VERILATOR_ROOT": str(self.root), "PATH": path}
 

