@@ -19,18 +19,19 @@ LINES = ("a", "b")
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What became of a message: ``kind`` is a name of ``ARRIVAL``; an event unless a duplicate.
-
-    ``opens_gap`` is true where the message showed that others are missing.
-    """
+    """What became of a message: ``kind`` is a name of ``ARRIVAL``."""
 
     kind: str
-    opens_gap: bool = False
 
     @property
     def is_event(self) -> bool:
         """Whether the message goes on."""
         return self.kind != "duplicate"
+
+    @property
+    def opens_gap(self) -> bool:
+        """Whether the message showed that others are missing."""
+        return self.kind == "after_gap"
 
 
 @dataclass(slots=True)
@@ -80,7 +81,7 @@ class ReferenceArbiter:
         if sequence_number > self.expected:
             self._open(sequence_number)
             self.expected = sequence_number + 1
-            return Arrival("after_gap", opens_gap=True)
+            return Arrival("after_gap")
         if self.gap_next <= sequence_number < self.gap_end:
             self._abandon(sequence_number)
             self.counters["recovered"] += 1
