@@ -35,6 +35,10 @@ class ParsedLine(wiring.Signature):
 
     ``message``: ``valid`` in exactly one cycle per message, ``PARSER_CYCLES`` after its last byte.
 
+    ``upcoming``: in every cycle, the sequence number of the message that is valid in the next one,
+    if one is; in a cycle with a valid message always that message's number plus one. The arbiter
+    holds it against its state a cycle ahead. (A counter that moves with ``message`` is this.)
+
     ``datagram``: ``valid`` for one cycle per accepted transport header, never in a cycle in which
     a message of the same line is, and at least three cycles before the datagram's first message.
 
@@ -51,6 +55,7 @@ class ParsedLine(wiring.Signature):
                 "message": Out(
                     wiring.Signature({"valid": Out(1), "payload": Out(message_layout(feed))})
                 ),
+                "upcoming": Out(SEQUENCE_NUMBER_BITS),
                 "datagram": Out(wiring.Signature({"valid": Out(1), "payload": Out(Datagram)})),
                 "locate": Out(wiring.Signature({"valid": Out(1), "payload": Out(LOCATE_BITS)})),
             }
