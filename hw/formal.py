@@ -13,6 +13,7 @@ with Amaranth's ``Assume`` what the inputs keep to and with ``Assert`` what then
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -103,19 +104,22 @@ def prove(
     mode: Mode = "prove",
     timeout_seconds: int = 600,
     solver: str = "z3",
-    fresh: bool = False,
+    fresh: bool | None = None,
 ) -> Proof:
     """Prove ``spec``, or show how it fails.
 
     ``mode`` is ``prove`` (k-induction with k = ``depth``: holds forever), ``bmc`` (holds for the
     first ``depth`` cycles) or ``cover`` (each ``Cover`` can be reached within ``depth`` cycles, so
     that a proof is not one about nothing). A verdict is kept and given again for the same netlist,
-    options and tools, unless ``fresh``; a timeout is not kept.
+    options and tools, unless ``fresh`` (without it, as ``TICKWIRE_HW_AGAIN=1`` says); a timeout is
+    not kept.
 
     Raises :class:`hw.tools.ToolError` when a tool is missing, or the specification is none: it has
     no assertion.
     """
     text = netlist(spec)
+    if fresh is None:
+        fresh = os.environ.get("TICKWIRE_HW_AGAIN") == "1"
     flavor = "cover" if mode == "cover" else "assert"
     if f'\\FLAVOR "{flavor}"' not in text:
         raise tools.ToolError(f"{name} has nothing to {flavor}")

@@ -22,6 +22,7 @@ VERBS = {
     "verify": "prove that a capture holds what the journal recorded",
     "doctor": "what this machine supports, and what to do about the rest",
     "bench": "the benchmarks, each beside its peers",
+    "hw": "the gateware: build, test, prove, report",
 }
 
 

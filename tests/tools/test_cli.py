@@ -53,6 +53,9 @@ def test_help_shows_an_example(verb: str) -> None:
         (("verify", "README.md", "--journal", "nowhere.bin"), "nowhere.bin"),
         (("verify", "README.md"), "--journal"),
         (("bench", "everything"), "everything"),
+        (("hw", "fly"), "fly"),
+        (("hw", "build", "nothing"), "nothing"),
+        (("hw", "report", "--seeds", "0"), "--seeds"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments: tuple[str, ...], named: str) -> None:
