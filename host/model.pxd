@@ -10,7 +10,9 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     SIDE_BUY = 66        # b"B"
-    SIDE_SELL = 83       # b"S"
+    SIDE_SELL = 83       # b"S", what is owned
+    SIDE_SELL_SHORT = 84           # b"T"
+    SIDE_SELL_SHORT_EXEMPT = 69    # b"E", of Regulation SHO's price test
     TIME_IN_FORCE_DAY = 48   # b"0"
     TIME_IN_FORCE_IOC = 51   # b"3"
 
@@ -54,11 +56,13 @@ cdef struct Top:         # what the house knows of a symbol without asking its b
     int64_t last_shares
     uint64_t timestamp         # of the last message, exchange time, ns
     uint64_t updated_ns        # of the last message, the engine's time; set by the engine
+    int64_t band_lower_price   # price bands from outside of the feed; 0 for none known
+    int64_t band_upper_price
     uint32_t round_lot_size
     uint8_t trading_state      # letter of the venue, T trading; 0 unknown (counts as halted)
     uint8_t operational_halt   # 1 while halted operationally
     uint8_t book_state         # BOOK_CLEAN ...
-    uint8_t reserved
+    uint8_t short_sale_state   # letter of the venue, 0 unrestricted; 0 unknown
 
 cdef enum:               # how execution works an intent
     ALGORITHM_DIRECT = 0   # one order, at once
@@ -80,7 +84,7 @@ cdef struct Intent:            # from a strategy to execution
 
 cdef struct OrderRequest:      # from execution to the gate
     uint8_t action             # ACTION_NEW ...
-    uint8_t side               # SIDE_BUY or SIDE_SELL
+    uint8_t side               # SIDE_*
     uint8_t time_in_force
     uint8_t post_only          # 0 or 1
     uint16_t strategy_id

@@ -211,7 +211,8 @@ cdef class OrderReports(ReportSink):
             self.table.count(OMS_EXECUTION_NOT_FOUND)
             return
         self.table.positions.break_trade(execution)
-        self.table.exposures.on_broken(execution.symbol_index, execution.side, execution.quantity)
+        self.table.exposures.on_broken(execution.symbol_index, execution.side, execution.quantity,
+                                        execution.price)
         if order == NULL:
             return
         order.broken_shares += execution.quantity

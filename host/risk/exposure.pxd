@@ -5,6 +5,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from host.model cimport PassedOrder
+from nic.offload.ids cimport GATE_STRATEGIES
 
 cdef enum:
     BUYS = 0          # index of a symbol's sides
@@ -26,6 +27,7 @@ cdef struct OpenOrder:             # one number in use; its place is user_ref_nu
     uint16_t venue
     uint8_t side                   # letter
     uint8_t cancel_in_flight       # a cancel of all its shares was sent
+    uint8_t is_acknowledged        # the exchange said something about this number
 
 cdef struct SideExposure:
     int64_t open_shares            # reserved by the side's open orders
@@ -36,8 +38,13 @@ cdef struct SideExposure:
 
 cdef struct SymbolExposure:
     int64_t position               # signed shares
-    int64_t last_fill_price        # values the position
+    int64_t mark_price             # values the position: of the last execution or mark
     SideExposure sides[2]
+    uint64_t rate_next_ns          # when the symbol's token bucket will be full; the gate's
+
+cdef struct StrategyExposure:
+    uint64_t rate_next_ns          # when the strategy's token bucket will be full; the gate's
+    uint32_t executions            # of its open orders, until it is released
 
 
 @cython.final
@@ -45,8 +52,14 @@ cdef class Exposures:
     cdef readonly uint32_t symbol_capacity
     cdef readonly uint32_t order_capacity
     cdef readonly uint32_t open_orders
-    cdef readonly int64_t gross_notional
+    cdef readonly uint32_t unacknowledged_orders
+    cdef readonly int64_t executions               # since the start of the day
+    cdef readonly int64_t gross_notional           # positions and open orders, none netted
+    cdef readonly int64_t net_position_notional    # positions, short ones negative
+    cdef readonly int64_t cash                     # sales less purchases, without fees
+    cdef int64_t open_notional[2]                  # of all open orders by side
     cdef SymbolExposure *symbols
+    cdef StrategyExposure *strategies              # GATE_STRATEGIES of them
     cdef OpenOrder *orders
     cdef uint32_t mask
 
@@ -63,15 +76,19 @@ cdef class Exposures:
                           int64_t price) noexcept nogil
     cdef void on_replace_ended(self, uint32_t user_ref_num) noexcept nogil
     cdef void on_broken(self, uint32_t symbol_index, uint8_t side,
-                        uint32_t quantity) noexcept nogil
+                        uint32_t quantity, int64_t price) noexcept nogil
+    cdef void on_mark(self, uint32_t symbol_index, int64_t price) noexcept nogil
+    cdef void on_strategy_released(self, uint16_t strategy_id) noexcept nogil
+    cdef void on_day_started(self) noexcept nogil
 
+    cdef void acknowledge(self, OpenOrder *order) noexcept nogil
     cdef void take_out(self, OpenOrder *order) noexcept nogil
     cdef void put_in(self, OpenOrder *order) noexcept nogil
     cdef void link(self, OpenOrder *order) noexcept nogil
     cdef void unlink(self, OpenOrder *order) noexcept nogil
     cdef void free_place(self, OpenOrder *order) noexcept nogil
-    cdef void move_position(self, SymbolExposure *symbol, int64_t shares,
-                            int64_t price) noexcept nogil
+    cdef void move_position(self, SymbolExposure *symbol, int64_t shares, int64_t price,
+                            int64_t mark_price) noexcept nogil
 
 cdef inline uint32_t reserved_shares(const OpenOrder *order) noexcept nogil:
     """Most shares that may still execute, whether the replace in flight comes to be or not."""

@@ -46,13 +46,15 @@ cdef class Exposures:
         self.mask = order_capacity - 1
         self.symbols = <SymbolExposure *> calloc(symbol_capacity, sizeof(SymbolExposure))
         self.orders = <OpenOrder *> calloc(order_capacity, sizeof(OpenOrder))
-        if self.symbols == NULL or self.orders == NULL:
+        self.strategies = <StrategyExposure *> calloc(GATE_STRATEGIES, sizeof(StrategyExposure))
+        if self.symbols == NULL or self.orders == NULL or self.strategies == NULL:
             raise MemoryError("risk: no memory for the exposures")
         memset(self.orders, 0, order_capacity * sizeof(OpenOrder))   # fault the pages in now
 
     def __dealloc__(self):
         free(self.symbols)
         free(self.orders)
+        free(self.strategies)
 
     cdef OpenOrder *find(self, uint32_t user_ref_num) noexcept nogil:
         """The open order, or replace in flight, of a number; NULL when there is none."""
@@ -96,6 +98,7 @@ cdef class Exposures:
         place.strategy_id = request.strategy_id
         place.venue = request.venue
         self.open_orders += 1
+        self.unacknowledged_orders += 1
         if request.action == ACTION_REPLACE:
             place.replaces = request.user_ref_num
         else:
@@ -123,6 +126,7 @@ cdef class Exposures:
         self.unlink(order)
         order.leaves = leaves
         order.price = price
+        self.acknowledge(order)
         self.put_in(order)
         self.link(order)
 
@@ -138,9 +142,12 @@ cdef class Exposures:
             self.take_out(order)
             order.leaves -= shares
             order.executed += shares
+            self.acknowledge(order)
             self.put_in(order)
+            self.strategies[order.strategy_id].executions += 1
+        self.executions += 1
         self.move_position(&self.symbols[symbol_index],
-                           quantity if side == SIDE_BUY else -<int64_t> quantity, price)
+                           quantity if side == SIDE_BUY else -<int64_t> quantity, price, price)
 
     cdef void on_canceled(self, uint32_t user_ref_num, uint32_t quantity) noexcept nogil:
         """Shares were taken off the order, and it lives on."""
@@ -149,6 +156,7 @@ cdef class Exposures:
             return
         self.take_out(order)
         order.leaves -= quantity if quantity < order.leaves else order.leaves
+        self.acknowledge(order)
         self.put_in(order)
 
     cdef void on_cancel_ended(self, uint32_t user_ref_num) noexcept nogil:
@@ -182,6 +190,7 @@ cdef class Exposures:
         order.leaves = leaves
         order.price = price
         order.replaces = 0
+        self.acknowledge(order)
         self.take_out(original)
         self.unlink(original)
         self.free_place(original)
@@ -207,41 +216,65 @@ cdef class Exposures:
         self.free_place(order)
 
     cdef void on_broken(self, uint32_t symbol_index, uint8_t side,
-                        uint32_t quantity) noexcept nogil:
-        """An execution of this side was broken: its shares leave the position."""
+                        uint32_t quantity, int64_t price) noexcept nogil:
+        """An execution of this side was broken: its shares and its cash go back."""
         cdef SymbolExposure *symbol
         if symbol_index >= self.symbol_capacity:
             return
         symbol = &self.symbols[symbol_index]
-        self.move_position(symbol, -<int64_t> quantity if side == SIDE_BUY else quantity,
-                           symbol.last_fill_price)
+        self.move_position(symbol, -<int64_t> quantity if side == SIDE_BUY else quantity, price,
+                           symbol.mark_price)
 
-    cdef void move_position(self, SymbolExposure *symbol, int64_t shares,
-                            int64_t price) noexcept nogil:
-        """Change the position and value it at ``price``."""
-        cdef int64_t size = -symbol.position if symbol.position < 0 else symbol.position
-        self.gross_notional -= size * symbol.last_fill_price
+    cdef void on_mark(self, uint32_t symbol_index, int64_t price) noexcept nogil:
+        """The position is worth this price a share from now on."""
+        if symbol_index < self.symbol_capacity:
+            self.move_position(&self.symbols[symbol_index], 0, 0, price)
+
+    cdef void on_strategy_released(self, uint16_t strategy_id) noexcept nogil:
+        """The operator lets a strategy execute again as often as it may."""
+        self.strategies[strategy_id].executions = 0
+
+    cdef void on_day_started(self) noexcept nogil:
+        """The executions of the day count from here."""
+        self.executions = 0
+
+    cdef void move_position(self, SymbolExposure *symbol, int64_t shares, int64_t price,
+                            int64_t mark_price) noexcept nogil:
+        """Shares came (or, negative, went), were paid at a price, and are worth the mark now."""
+        cdef int64_t value = symbol.position * symbol.mark_price
+        self.gross_notional -= -value if value < 0 else value
+        self.net_position_notional -= value
+        self.cash -= shares * price
         symbol.position += shares
-        symbol.last_fill_price = price
-        size = -symbol.position if symbol.position < 0 else symbol.position
-        self.gross_notional += size * price
+        symbol.mark_price = mark_price
+        value = symbol.position * mark_price
+        self.gross_notional += -value if value < 0 else value
+        self.net_position_notional += value
+
+    cdef void acknowledge(self, OpenOrder *order) noexcept nogil:
+        """The exchange said something about the order."""
+        if not order.is_acknowledged:
+            order.is_acknowledged = True
+            self.unacknowledged_orders -= 1
 
     cdef void take_out(self, OpenOrder *order) noexcept nogil:
         """Give back what the order reserves, before it changes."""
-        cdef SideExposure *side = &self.symbols[order.symbol_index].sides[
-            BUYS if order.side == SIDE_BUY else SELLS]
+        cdef int index = BUYS if order.side == SIDE_BUY else SELLS
+        cdef SideExposure *side = &self.symbols[order.symbol_index].sides[index]
         cdef int64_t notional = reserved_notional(order)
         side.open_shares -= reserved_shares(order)
         side.open_notional -= notional
+        self.open_notional[index] -= notional
         self.gross_notional -= notional
 
     cdef void put_in(self, OpenOrder *order) noexcept nogil:
         """Reserve what the order needs, after it changed."""
-        cdef SideExposure *side = &self.symbols[order.symbol_index].sides[
-            BUYS if order.side == SIDE_BUY else SELLS]
+        cdef int index = BUYS if order.side == SIDE_BUY else SELLS
+        cdef SideExposure *side = &self.symbols[order.symbol_index].sides[index]
         cdef int64_t notional = reserved_notional(order)
         side.open_shares += reserved_shares(order)
         side.open_notional += notional
+        self.open_notional[index] += notional
         self.gross_notional += notional
 
     cdef void link(self, OpenOrder *order) noexcept nogil:
@@ -286,6 +319,8 @@ cdef class Exposures:
         """The number is no longer in use."""
         order.user_ref_num = 0
         self.open_orders -= 1
+        if not order.is_acknowledged:
+            self.unacknowledged_orders -= 1
 
     def tell(self, event, *numbers):
         """Tell by name what happened, with the arguments of ``on_<event>`` in order.
@@ -293,7 +328,8 @@ cdef class Exposures:
         For an order management in Python and for audits: ``fill(user_ref_num, symbol_index, side,
         quantity, price)``, ``terms(user_ref_num, leaves, price)``, ``canceled(user_ref_num,
         quantity)``, ``cancel_ended``, ``closed`` and ``replace_ended`` ``(user_ref_num)``,
-        ``replaced(user_ref_num, leaves, price)``, ``broken(symbol_index, side, quantity)``.
+        ``replaced(user_ref_num, leaves, price)``, ``broken(symbol_index, side, quantity, price)``,
+        ``mark(symbol_index, price)``; the table is ``TELLS`` of ``nic/offload/commands.py``.
         Raises ``KeyError`` for another event.
         """
         if event == "fill":
@@ -311,9 +347,41 @@ cdef class Exposures:
         elif event == "replace_ended":
             self.on_replace_ended(numbers[0])
         elif event == "broken":
-            self.on_broken(numbers[0], numbers[1], numbers[2])
+            self.on_broken(numbers[0], numbers[1], numbers[2], numbers[3])
+        elif event == "mark":
+            self.on_mark(numbers[0], numbers[1])
         else:
             raise KeyError(event)
+
+    def totals(self):
+        """The sums over all symbols by name; notional in price units x shares."""
+        return {
+            "open_orders": self.open_orders,
+            "unacknowledged_orders": self.unacknowledged_orders,
+            "executions": self.executions,
+            "gross_notional": self.gross_notional,
+            "net_position_notional": self.net_position_notional,
+            "open_buy_notional": self.open_notional[BUYS],
+            "open_sell_notional": self.open_notional[SELLS],
+            "cash": self.cash,
+        }
+
+    def strategy_executions(self, uint16_t strategy_id):
+        """Executions of a strategy's open orders since it was released."""
+        return self.strategies[strategy_id].executions
+
+    def open_orders_of(self, *, symbol_index=None, strategy_id=None, venue=None):
+        """Open orders, replaces in flight among them, of a symbol, a strategy or a venue."""
+        cdef uint32_t place
+        cdef OpenOrder *order
+        count = 0
+        for place in range(self.order_capacity):
+            order = &self.orders[place]
+            if order.user_ref_num != 0:
+                count += ((symbol_index is None or order.symbol_index == symbol_index)
+                          and (strategy_id is None or order.strategy_id == strategy_id)
+                          and (venue is None or order.venue == venue))
+        return count
 
     def symbol(self, uint32_t symbol_index):
         """What is counted of a symbol; shares signed, notional in price units x shares.
@@ -325,7 +393,8 @@ cdef class Exposures:
         cdef SymbolExposure *symbol = &self.symbols[symbol_index]
         return {
             "position": symbol.position,
-            "position_notional": abs(symbol.position) * symbol.last_fill_price,
+            "position_notional": abs(symbol.position) * symbol.mark_price,
+            "mark_price": symbol.mark_price,
             "open_buy_shares": symbol.sides[BUYS].open_shares,
             "open_buy_notional": symbol.sides[BUYS].open_notional,
             "open_buy_orders": symbol.sides[BUYS].orders,

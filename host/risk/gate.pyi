@@ -50,13 +50,27 @@ class RiskGate(OrderEntry):
     def limits(self, symbol_index: int | None = None) -> Limits | None:
         """The set in force for a symbol, or the default one; ``None`` before the first."""
     def kill(self, scope: str = "global", id: int | None = None) -> None:
-        """Refuse every new order and replace: of all, a ``strategy`` or a ``symbol``."""
+        """Refuse every new order and replace: of all, a session, a strategy or a symbol."""
     def arm_reset(self, scope: str = "global", id: int | None = None) -> None:
         """First step of taking a kill back; changes nothing yet."""
     def reset_kill(self, scope: str = "global", id: int | None = None) -> None:
         """Second step: take back the kill that :meth:`arm_reset` named just before."""
     def kills(self) -> dict[str, bool | list[int]]:
-        """What is killed: ``global`` as a bool, ``strategy`` and ``symbol`` as lists."""
+        """What is killed: ``global`` and ``heartbeat`` as bools, the others as lists of ids."""
+    def kill_state(self, scope: str = "global", id: int | None = None) -> str:
+        """``running``, ``draining`` (killed, orders of the scope are open) or ``drained``."""
+    def heartbeat(self, t_ns: int) -> None:
+        """The control thread lives. Takes no kill back, not even one for its own silence."""
+    def timer(self, t_ns: int) -> None:
+        """It is ``t_ns``: kill when the latest heartbeat is too old."""
+    def set_market_phase(self, phase: int) -> None:
+        """The market is in another phase, a number of ``MARKET_PHASE``."""
+    def release_strategy(self, strategy_id: int) -> None:
+        """Let a strategy execute again as often as it may."""
+    def start_day(self) -> None:
+        """What is summed since the start of the day begins anew; positions and cash stay."""
+    def daily_totals(self) -> dict[str, int]:
+        """What passed since the start of the day, and ``credit_alerts`` since ever."""
     def set_feed_stale(self, is_stale: bool) -> None:
         """Tell that the feed went silent, or is back."""
     def set_session_up(self, venue: int, is_up: bool) -> None:

@@ -14,29 +14,17 @@ from host.journal.ids cimport JOURNAL_RISK_REJECT
 from host.journal.journal_codec cimport (
     JOURNAL_RISK_REJECT_LENGTH, JournalRiskReject, journal_risk_reject_encode)
 from host.model cimport (
-    ACTION_CANCEL, ACTION_NEW, ACTION_REPLACE, BOOK_CLEAN, SIDE_BUY, SIDE_SELL, STAGE_RISK,
-    TIME_IN_FORCE_DAY, TIME_IN_FORCE_IOC)
-from nic.offload.enumerations import RISK
-from host.risk.exposure cimport BUYS, SELLS, SideExposure, SymbolExposure
-from nic.offload.ids cimport *
-from nic.offload.limits import Limits
-from nic.offload.limits import interval_ns, is_rate_closed, tolerance_ns
+    ACTION_CANCEL, ACTION_NEW, ACTION_REPLACE, SIDE_BUY, SIDE_SELL, SIDE_SELL_SHORT,
+    SIDE_SELL_SHORT_EXEMPT, STAGE_RISK, TIME_IN_FORCE_DAY, TIME_IN_FORCE_IOC)
+from host.risk.checks cimport (
+    check_collars, check_counts, check_executions, check_market, check_money, check_permission,
+    check_position, check_size, is_credit_alert)
+from host.risk.exposure cimport BUYS, SELLS, SideExposure, StrategyExposure, SymbolExposure
+from host.risk.limit_rows cimport GateLimits, has_token, is_enabled, take_token
 from nic.clock cimport rdtsc
+from nic.offload.enumerations import MARKET_PHASE, RISK
+from nic.offload.ids cimport *
 from nic.prefetch cimport prefetch_object
-
-cdef enum:
-    TRADING = 84      # b"T", Stock Trading Action of ITCH 5.0
-
-
-cdef inline bint is_beyond(int64_t distance, int64_t reference, int64_t basis_points,
-                           int64_t price_units) noexcept nogil:
-    """Whether a price is further beyond its reference than both measures of a collar allow."""
-    return distance > price_units and distance * GATE_BASIS_POINTS > reference * basis_points
-
-
-cdef inline bint is_reference(int64_t price) noexcept nogil:
-    """Whether a price of the market can serve as a reference."""
-    return 0 < price <= GATE_MAXIMUM_PRICE
 
 
 cdef class RiskGate(OrderEntry):
@@ -53,20 +41,16 @@ cdef class RiskGate(OrderEntry):
 
     def __cinit__(self, uint32_t symbol_capacity, uint32_t order_capacity, *_, **__):
         self.exposures = Exposures(symbol_capacity, order_capacity)
+        self.limit_rows = LimitRows(symbol_capacity)
+        self.switches = Switches(symbol_capacity)
         self.recent = RecentOrders()
         self.own_tops = <Top *> calloc(symbol_capacity, sizeof(Top))
-        self.limit_sets = <LimitSet *> calloc(symbol_capacity, sizeof(LimitSet))
-        self.symbol_killed = <uint8_t *> calloc(symbol_capacity, 1)
-        self.strategy_killed = <uint8_t *> calloc(GATE_STRATEGIES, 1)
-        if (self.own_tops == NULL or self.limit_sets == NULL or self.symbol_killed == NULL
-                or self.strategy_killed == NULL):
-            raise MemoryError("risk: no memory for the tables of the gate")
+        if self.own_tops == NULL:
+            raise MemoryError("risk: no memory for the tops of the gate")
         self.tops = self.own_tops
         self.symbol_count = symbol_capacity
         self.path_reason = RISK_ORDER_ENTRY_DOWN
         self.next_number = 1
-        self.rate_closed = True
-        self.symbol_limits = {}
 
     def __init__(self, symbol_capacity, order_capacity, Seal seal not None, OrderPath path=None,
                  Recorder recorder=None):
@@ -76,52 +60,85 @@ cdef class RiskGate(OrderEntry):
 
     def __dealloc__(self):
         free(self.own_tops)
-        free(self.limit_sets)
-        free(self.symbol_killed)
-        free(self.strategy_killed)
 
     cdef uint32_t submit(self, const OrderRequest *request, uint64_t t_ns) noexcept nogil:
         """The number of the order that was sent (or cancelled), or 0; the reason is last_reason."""
         cdef PassedOrder passed
-        cdef uint64_t rate_before = self.rate_next_ns
-        cdef uint32_t user_ref_num
+        cdef Change change
+        cdef const OpenOrder *order
         cdef int reason
+        cdef uint32_t user_ref_num
+        self.switches.expire(t_ns)
         passed.request = request[0]
-        reason = self.check(&passed.request, t_ns)
+        order = self.resolve(&passed.request)
+        reason = self.check(&passed.request, order, &change, t_ns)
         if self.trace != NULL:
             self.trace.stamps[STAGE_RISK] = rdtsc()
         if reason != RISK_PASSED:
             self.record(request, reason, t_ns)
             return 0
-        if request.action != ACTION_CANCEL:
-            self.take_token(t_ns)
-        if request.action == ACTION_NEW:
-            self.recent.remember(&passed.request, t_ns)
-        self.pass_number += 1
-        passed.pass_number = self.pass_number
-        passed.seal = self.seal.compute(&passed)
-        if self.path is not None:
-            self.path_reason = RISK_ORDER_ENTRY_DOWN
-            user_ref_num = self.path.accept(&passed, t_ns)
-        else:
-            user_ref_num = self.number(&passed)
+        user_ref_num = self.pass_on(&passed, &change, t_ns)
         if user_ref_num == 0:
-            # nothing left: the next pass takes the number, so that sent passes have no holes
-            self.pass_number -= 1
-            self.rate_next_ns = rate_before
-            if request.action == ACTION_NEW:
-                self.recent.forget_latest()
             self.record(request, self.path_reason, t_ns)
             return 0
         self.last_reason = RISK_PASSED
         self.counts[RISK_PASSED] += 1
         return user_ref_num
 
+    cdef uint32_t pass_on(self, PassedOrder *passed, const Change *change,
+                          uint64_t t_ns) noexcept nogil:
+        """Number, seal and send what passed; 0, and nothing is used up, when it can't be sent."""
+        cdef const OrderRequest *request = &passed.request
+        cdef SymbolExposure *symbol = &self.exposures.symbols[request.symbol_index]
+        cdef StrategyExposure *strategy = &self.exposures.strategies[request.strategy_id]
+        cdef uint64_t *session_next = &self.session_rate_next_ns[request.venue]
+        cdef uint64_t session_before = session_next[0]
+        cdef uint64_t symbol_before = symbol.rate_next_ns
+        cdef uint64_t strategy_before = strategy.rate_next_ns
+        cdef const SymbolLimits *limits = &self.limit_rows.rows[request.symbol_index]
+        cdef bint is_alert = False
+        cdef uint32_t user_ref_num
+        self.totals.messages += 1
+        if request.action != ACTION_CANCEL:
+            is_alert = is_credit_alert(request, change, self.exposures, &self.limit_rows.gate,
+                                       limits)
+            self.totals.daily_shares += change.shares_added
+            self.totals.daily_notional += change.notional_added
+            self.totals.credit_alerts += is_alert
+            take_token(&self.limit_rows.gate.session_rate, session_next, t_ns)
+            take_token(&limits.rate, &symbol.rate_next_ns, t_ns)
+            take_token(&self.limit_rows.gate.strategy_rate, &strategy.rate_next_ns, t_ns)
+            if request.action == ACTION_NEW:
+                self.recent.remember(request, t_ns)
+        self.pass_number += 1
+        passed.pass_number = self.pass_number
+        passed.seal = self.seal.compute(passed)
+        if self.path is not None:
+            self.path_reason = RISK_ORDER_ENTRY_DOWN
+            user_ref_num = self.path.accept(passed, t_ns)
+        else:
+            user_ref_num = self.number(passed)
+        if user_ref_num != 0:
+            return user_ref_num
+        # nothing left: the next pass takes the number, so that sent passes have no holes
+        self.pass_number -= 1
+        self.totals.messages -= 1
+        if request.action != ACTION_CANCEL:
+            self.totals.daily_shares -= change.shares_added
+            self.totals.daily_notional -= change.notional_added
+            self.totals.credit_alerts -= is_alert
+            session_next[0] = session_before
+            symbol.rate_next_ns = symbol_before
+            strategy.rate_next_ns = strategy_before
+            if request.action == ACTION_NEW:
+                self.recent.forget_latest()
+        return 0
+
     cdef void prefetch(self, uint32_t symbol_index) noexcept nogil:
         """An order of the symbol may come next: bring in what the checks will read."""
         if symbol_index < self.symbol_count:
             prefetch_object(&self.exposures.symbols[symbol_index], sizeof(SymbolExposure))
-            prefetch_object(&self.limit_sets[symbol_index], sizeof(LimitSet))
+            prefetch_object(&self.limit_rows.rows[symbol_index], sizeof(SymbolLimits))
 
     cdef uint32_t number(self, const PassedOrder *passed) noexcept nogil:
         """Number an order without an order management: the next number whose place is free."""
@@ -133,68 +150,80 @@ cdef class RiskGate(OrderEntry):
             self.next_number += 1
         return user_ref_num if self.exposures.on_opened(passed, user_ref_num) else 0
 
-    cdef int check(self, OrderRequest *request, uint64_t t_ns) noexcept nogil:
+    cdef OpenOrder *resolve(self, OrderRequest *request) noexcept nogil:
+        """The order that a replace or cancel names; what the request says of it is overruled."""
+        cdef OpenOrder *order
+        if request.action != ACTION_REPLACE and request.action != ACTION_CANCEL:
+            return NULL
+        order = self.exposures.find(request.user_ref_num)
+        if order != NULL:
+            request.symbol_index = order.symbol_index
+            request.side = order.side
+            request.strategy_id = order.strategy_id
+            request.venue = order.venue
+        return order
+
+    cdef int check(self, const OrderRequest *request, const OpenOrder *order, Change *change,
+                   uint64_t t_ns) noexcept nogil:
         """The first reason against the request, in the order of the table RISK."""
-        cdef OpenOrder *order = NULL
-        cdef const LimitSet *limits
-        cdef Change change
+        cdef const SymbolLimits *limits
+        cdef const GateLimits *gate = &self.limit_rows.gate
+        cdef const Top *top
         cdef bint crosses_own
         cdef int reason
-        if request.action == ACTION_REPLACE or request.action == ACTION_CANCEL:
-            order = self.exposures.find(request.user_ref_num)
-            if order != NULL:
-                request.symbol_index = order.symbol_index
-                request.side = order.side
-                request.strategy_id = order.strategy_id
-                request.venue = order.venue
         if request.action == ACTION_CANCEL:
             if request.venue >= GATE_VENUES or not self.session_up[request.venue]:
                 return RISK_ORDER_ENTRY_DOWN
             return RISK_PASSED if order != NULL else RISK_UNKNOWN_ORDER
-        reason = self.check_sendable(request, order)
+        reason = self.check_always(request, order)
         if reason != RISK_PASSED:
             return reason
-        self.measure(request, order, &change)
+        self.measure(request, order, change)
         crosses_own = self.crosses_own(request)
-        if not crosses_own and self.reduces(request, &change):
+        if not crosses_own and self.reduces(request, change):
             return RISK_PASSED
-        limits = &self.limit_sets[request.symbol_index]
-        reason = self.check_state(request.symbol_index)
-        if reason != RISK_PASSED:
-            return reason
-        if change.leaves > limits.values[LIMIT_MAXIMUM_QUANTITY_SHARES]:
-            return RISK_MAXIMUM_QUANTITY
-        if change.notional > limits.values[LIMIT_MAXIMUM_NOTIONAL]:
-            return RISK_MAXIMUM_NOTIONAL
-        reason = self.check_collars(request, limits, t_ns)
-        if reason != RISK_PASSED:
-            return reason
-        reason = self.check_exposure(request, limits, &change)
-        if reason != RISK_PASSED:
-            return reason
-        if not self.has_token(t_ns):
-            return RISK_MESSAGE_RATE
-        if (request.action == ACTION_NEW and self.recent.holds(
-                request, t_ns, self.gate_limits.values[LIMIT_DUPLICATE_WINDOW_NS])):
-            return RISK_DUPLICATE_ORDER
-        return RISK_SELF_TRADE if crosses_own else RISK_PASSED
+        limits = &self.limit_rows.rows[request.symbol_index]
+        top = &self.tops[request.symbol_index]
+        reason = check_permission(request, limits, self.market_phase)
+        if reason == RISK_PASSED:
+            reason = check_market(request, top, limits, self.stale)
+        if reason == RISK_PASSED:
+            reason = check_size(request, change, limits)
+        if reason == RISK_PASSED:
+            reason = check_collars(request, top, limits, t_ns)
+        if reason == RISK_PASSED:
+            reason = check_position(
+                request, change, top, &self.exposures.symbols[request.symbol_index], limits)
+        if reason == RISK_PASSED:
+            reason = check_money(request, change, self.exposures, &self.totals, gate, limits)
+        if reason == RISK_PASSED:
+            reason = check_counts(self.exposures, gate, limits)
+        if reason == RISK_PASSED:
+            reason = self.check_flow(request, limits, crosses_own, t_ns)
+        return reason
 
-    cdef int check_sendable(self, const OrderRequest *request,
-                            const OpenOrder *order) noexcept nogil:
+    cdef int check_always(self, const OrderRequest *request,
+                          const OpenOrder *order) noexcept nogil:
         """What holds for every new order and replace, whether it reduces risk or not."""
-        if not self.limits_were_set:
+        if not self.limit_rows.were_set:
             return RISK_NO_LIMITS_SET
-        if self.killed:
+        if self.switches.is_killed:
             return RISK_KILL_GLOBAL
-        if self.strategy_killed[request.strategy_id]:
+        if self.switches.is_heartbeat_lost():
+            return RISK_HEARTBEAT_LOST
+        if request.venue < GATE_VENUES and self.switches.sessions[request.venue]:
+            return RISK_KILL_SESSION
+        if self.switches.strategies[request.strategy_id]:
             return RISK_KILL_STRATEGY
-        if request.symbol_index < self.symbol_count and self.symbol_killed[request.symbol_index]:
+        if (request.symbol_index < self.exposures.symbol_capacity
+                and self.switches.symbols[request.symbol_index]):
             return RISK_KILL_SYMBOL
         if request.venue >= GATE_VENUES or not self.session_up[request.venue]:
             return RISK_ORDER_ENTRY_DOWN
-        if (request.action > ACTION_REPLACE or request.post_only > 1
-                or request.quantity == 0 or request.quantity > GATE_MAXIMUM_QUANTITY_SHARES
-                or request.price <= 0 or request.price > GATE_MAXIMUM_PRICE
+        if ((request.action != ACTION_NEW and request.action != ACTION_REPLACE)
+                or request.post_only > 1
+                or not 0 < request.quantity <= GATE_MAXIMUM_QUANTITY_SHARES
+                or not 0 < request.price <= GATE_MAXIMUM_PRICE
                 or (request.time_in_force != TIME_IN_FORCE_DAY
                     and request.time_in_force != TIME_IN_FORCE_IOC)):
             return RISK_INVALID_REQUEST
@@ -205,7 +234,8 @@ cdef class RiskGate(OrderEntry):
                 return RISK_ORDER_BUSY
             if request.quantity <= order.executed:
                 return RISK_REPLACE_BELOW_EXECUTED
-        elif request.side != SIDE_BUY and request.side != SIDE_SELL:
+        elif (request.side != SIDE_BUY and request.side != SIDE_SELL
+                and request.side != SIDE_SELL_SHORT and request.side != SIDE_SELL_SHORT_EXEMPT):
             return RISK_INVALID_REQUEST
         elif request.symbol_index >= self.symbol_count:
             return RISK_UNKNOWN_SYMBOL
@@ -246,57 +276,6 @@ cdef class RiskGate(OrderEntry):
         closing = symbol.sides[SELLS].open_shares + change.shares_added
         return symbol.position > 0 and closing <= symbol.position
 
-    cdef int check_state(self, uint32_t symbol_index) noexcept nogil:
-        """Book, feed and trading state: nothing new is risked on what is not known."""
-        cdef const Top *top = &self.tops[symbol_index]
-        if top.book_state != BOOK_CLEAN:
-            return RISK_SYMBOL_NOT_CLEAN
-        if self.stale:
-            return RISK_FEED_STALE
-        if top.trading_state != TRADING or top.operational_halt:
-            return RISK_SYMBOL_HALTED
-        return RISK_PASSED
-
-    cdef int check_collars(self, const OrderRequest *request, const LimitSet *limits,
-                           uint64_t t_ns) noexcept nogil:
-        """How far the price goes beyond the opposite best price and beyond the last trade."""
-        cdef const Top *top = &self.tops[request.symbol_index]
-        cdef int64_t best = top.ask_price if request.side == SIDE_BUY else top.bid_price
-        cdef int64_t last = top.last_price
-        cdef int64_t direction = 1 if request.side == SIDE_BUY else -1
-        # a time before the update makes a huge age: not fresh
-        if (not is_reference(best) or not is_reference(last)
-                or t_ns - top.updated_ns
-                > <uint64_t> limits.values[LIMIT_REFERENCE_AGE_LIMIT_NS]):
-            return RISK_NO_FRESH_REFERENCE
-        if is_beyond(direction * (request.price - best), best,
-                     limits.values[LIMIT_COLLAR_BEST_BASIS_POINTS],
-                     limits.values[LIMIT_COLLAR_BEST_PRICE_UNITS]):
-            return RISK_COLLAR_BEST_PRICE
-        if is_beyond(direction * (request.price - last), last,
-                     limits.values[LIMIT_COLLAR_LAST_BASIS_POINTS],
-                     limits.values[LIMIT_COLLAR_LAST_PRICE_UNITS]):
-            return RISK_COLLAR_LAST_TRADE
-        return RISK_PASSED
-
-    cdef int check_exposure(self, const OrderRequest *request, const LimitSet *limits,
-                            const Change *change) noexcept nogil:
-        """Worst-case position of the side and gross notional, where the request adds to them."""
-        cdef const SymbolExposure *symbol = &self.exposures.symbols[request.symbol_index]
-        if change.shares_added > 0:
-            if request.side == SIDE_BUY:
-                if (symbol.position + symbol.sides[BUYS].open_shares + change.shares_added
-                        > limits.values[LIMIT_MAXIMUM_LONG_POSITION_SHARES]):
-                    return RISK_MAXIMUM_LONG_POSITION
-            elif (symbol.sides[SELLS].open_shares + change.shares_added - symbol.position
-                    > limits.values[LIMIT_MAXIMUM_SHORT_POSITION_SHARES]):
-                return RISK_MAXIMUM_SHORT_POSITION
-        if (change.notional_added > 0
-                and self.exposures.gross_notional + change.notional_added
-                > self.gate_limits.values[LIMIT_MAXIMUM_GROSS_NOTIONAL]):
-            return RISK_GROSS_NOTIONAL
-        return RISK_PASSED
-
     cdef bint crosses_own(self, const OrderRequest *request) noexcept nogil:
         """Whether the price reaches the best own open order of the other side."""
         cdef const SideExposure *other
@@ -306,14 +285,32 @@ cdef class RiskGate(OrderEntry):
         other = &self.exposures.symbols[request.symbol_index].sides[BUYS]
         return other.best_price != 0 and request.price <= other.best_price
 
-    cdef bint has_token(self, uint64_t t_ns) noexcept nogil:
-        """Whether the bucket holds a token: the next message's time is near enough."""
-        return not self.rate_closed and t_ns + self.rate_tolerance_ns >= self.rate_next_ns
-
-    cdef void take_token(self, uint64_t t_ns) noexcept nogil:
-        """Take a token if there is one; what reduces risk passes without."""
-        if self.has_token(t_ns):
-            self.rate_next_ns = max(self.rate_next_ns, t_ns) + self.rate_interval_ns
+    cdef int check_flow(self, const OrderRequest *request, const SymbolLimits *limits,
+                        bint crosses_own, uint64_t t_ns) noexcept nogil:
+        """How fast; executions; duplicates, and trades with oneself."""
+        cdef const GateLimits *gate = &self.limit_rows.gate
+        cdef int reason
+        if (not has_token(&gate.session_rate, self.session_rate_next_ns[request.venue], t_ns)
+                and is_enabled(limits, RISK_MESSAGE_RATE)):
+            return RISK_MESSAGE_RATE
+        if (not has_token(&limits.rate,
+                          self.exposures.symbols[request.symbol_index].rate_next_ns, t_ns)
+                and is_enabled(limits, RISK_SYMBOL_MESSAGE_RATE)):
+            return RISK_SYMBOL_MESSAGE_RATE
+        if (not has_token(&gate.strategy_rate,
+                          self.exposures.strategies[request.strategy_id].rate_next_ns, t_ns)
+                and is_enabled(limits, RISK_STRATEGY_MESSAGE_RATE)):
+            return RISK_STRATEGY_MESSAGE_RATE
+        reason = check_executions(request, self.exposures, &self.totals, gate, limits)
+        if reason != RISK_PASSED:
+            return reason
+        if (request.action == ACTION_NEW
+                and self.recent.holds(request, t_ns, gate.values[LIMIT_DUPLICATE_WINDOW_NS])
+                and is_enabled(limits, RISK_DUPLICATE_ORDER)):
+            return RISK_DUPLICATE_ORDER
+        if crosses_own and is_enabled(limits, RISK_SELF_TRADE):
+            return RISK_SELF_TRADE
+        return RISK_PASSED
 
     cdef void record(self, const OrderRequest *request, int reason, uint64_t t_ns) noexcept nogil:
         """Count a refusal and write it down."""
@@ -350,6 +347,15 @@ cdef class RiskGate(OrderEntry):
         """A venue's order-entry session can take orders, or can't."""
         if venue < GATE_VENUES:
             self.session_up[venue] = is_up
+
+    cdef void on_timer(self, uint64_t t_ns) noexcept nogil:
+        """It is ``t_ns``; every request says so too."""
+        self.switches.expire(t_ns)
+
+    cdef void on_heartbeat(self, uint64_t t_ns) noexcept nogil:
+        """The control thread lives."""
+        self.switches.expire(t_ns)
+        self.switches.heartbeat_ns = t_ns
 
     cdef void bind_tops(self, const Top *tops, uint32_t symbol_count) noexcept:
         """Read the state of the symbols from this table; symbols above the capacity are unknown."""
@@ -389,86 +395,85 @@ cdef class RiskGate(OrderEntry):
         all sets. Raises ``ValueError`` for one that is not above the last, ``IndexError`` for an
         unknown symbol; then nothing changed.
         """
-        cdef uint32_t i
-        if not isinstance(limits, Limits):
-            raise TypeError("limits are a nic.offload.limits.Limits")
-        if sequence_number <= self.limits_sequence_number:
-            raise ValueError(f"limits {sequence_number} came after {self.limits_sequence_number}")
-        if symbol_index is None:
-            self.default_limits = limits
-            self.gate_limits = limit_set(limits)
-            for i in range(self.exposures.symbol_capacity):
-                if i not in self.symbol_limits:
-                    self.limit_sets[i] = self.gate_limits
-            self.rate_interval_ns = interval_ns(limits)
-            self.rate_tolerance_ns = tolerance_ns(limits)
-            self.rate_closed = is_rate_closed(limits)
-            self.limits_were_set = True
-        else:
-            if not self.limits_were_set:
-                raise ValueError("the default limits come first")
-            if not 0 <= symbol_index < self.exposures.symbol_capacity:
-                raise IndexError(f"no symbol {symbol_index}")
-            self.symbol_limits[symbol_index] = limits
-            self.limit_sets[<uint32_t> symbol_index] = limit_set(limits)
-        self.limits_sequence_number = sequence_number
+        self.limit_rows.set(symbol_index, limits, sequence_number)
+        self.switches.timeout_ns = self.limit_rows.gate.values[LIMIT_HEARTBEAT_TIMEOUT_NS]
+
+    @property
+    def limits_sequence_number(self):
+        """Sequence number of the latest set of limits; 0 before the first."""
+        return self.limit_rows.sequence_number
 
     def limits(self, symbol_index=None):
         """The set in force for a symbol, or the default one; ``None`` before the first."""
-        return self.symbol_limits.get(symbol_index, self.default_limits)
+        return self.limit_rows.get(symbol_index)
 
     def kill(self, scope="global", id=None):
-        """Refuse every new order and replace: of all (``global``), a ``strategy`` or a ``symbol``.
+        """Refuse every new order and replace: of all (``global``), or of one ``session`` (its
+        venue), ``strategy`` or ``symbol``.
 
-        ``id`` is the strategy's number or the symbol's index. Cancels pass. Disarms a reset.
-        Raises ``ValueError`` for another scope or a missing id, ``IndexError`` for an unknown one.
+        ``id`` is its number. Cancels pass. Disarms a reset. Raises ``ValueError`` for another scope
+        or a missing id, ``IndexError`` for an unknown one.
         """
-        self.armed = None
-        self.switch(scope, id, True)
+        self.switches.kill(scope, id)
 
     def arm_reset(self, scope="global", id=None):
-        """First step of taking a kill back; changes nothing yet. Raises as :meth:`kill` does."""
-        self.kill_key(scope, id)
-        self.armed = (scope, id)
+        """First step of taking a kill back; changes nothing yet. Raises as :meth:`kill` does.
+
+        Scope ``heartbeat`` is what a lost heartbeat killed.
+        """
+        self.switches.arm_reset(scope, id)
 
     def reset_kill(self, scope="global", id=None):
         """Second step: take back the kill that :meth:`arm_reset` named just before.
 
         Raises ``RuntimeError`` when that one was not armed, or something was killed since.
         """
-        if self.armed != (scope, id):
-            raise RuntimeError(f"the reset of kill {scope} {id} is not armed")
-        self.armed = None
-        self.switch(scope, id, False)
+        self.switches.reset_kill(scope, id)
 
     def kills(self):
-        """What is killed: ``global`` as a bool, ``strategy`` and ``symbol`` as lists of numbers."""
-        return {
-            "global": bool(self.killed),
-            "strategy": [i for i in range(GATE_STRATEGIES) if self.strategy_killed[i]],
-            "symbol": [i for i in range(self.exposures.symbol_capacity) if self.symbol_killed[i]],
-        }
+        """What is killed: ``global`` and ``heartbeat`` as bools, the others as lists of ids."""
+        return self.switches.killed()
 
-    def kill_key(self, scope, id):
-        """The number a kill concerns, 0 for the global one; raises for what can't be killed."""
-        if scope == "global" and id is None:
-            return 0
-        sizes = {"strategy": <long> GATE_STRATEGIES, "symbol": self.exposures.symbol_capacity}
-        if scope not in sizes or id is None:
-            raise ValueError(f"no kill of scope {scope!r} with id {id!r}")
-        if not 0 <= id < sizes[scope]:
-            raise IndexError(f"no {scope} {id}")
-        return id
+    def kill_state(self, scope="global", id=None):
+        """``running``, ``draining`` (killed, orders of the scope are open) or ``drained``.
 
-    def switch(self, scope, id, bint value):
-        """Set or clear one kill."""
-        cdef uint32_t number = self.kill_key(scope, id)
-        if scope == "global":
-            self.killed = value
-        elif scope == "strategy":
-            self.strategy_killed[number] = value
-        else:
-            self.symbol_killed[number] = value
+        Raises as :meth:`arm_reset` does.
+        """
+        if not self.switches.is_killed_now(scope, id):
+            return "running"
+        keys = {"session": "venue", "strategy": "strategy_id", "symbol": "symbol_index"}
+        orders = (self.exposures.open_orders_of(**{keys[scope]: id}) if scope in keys
+                  else self.exposures.open_orders)
+        return "draining" if orders else "drained"
+
+    def heartbeat(self, uint64_t t_ns):
+        """The control thread lives. Takes no kill back, not even one for its own silence."""
+        self.on_heartbeat(t_ns)
+
+    def timer(self, uint64_t t_ns):
+        """It is ``t_ns``: kill when the latest heartbeat is too old."""
+        self.on_timer(t_ns)
+
+    def set_market_phase(self, uint8_t phase):
+        """The market is in another phase, a number of ``MARKET_PHASE``."""
+        if phase >= MARKET_PHASE_COUNT:
+            raise ValueError(f"no market phase {phase}")
+        self.market_phase = phase
+
+    def release_strategy(self, uint16_t strategy_id):
+        """Let a strategy execute again as often as it may."""
+        self.exposures.on_strategy_released(strategy_id)
+
+    def start_day(self):
+        """What is summed since the start of the day begins anew; positions and cash stay."""
+        self.totals.daily_shares = 0
+        self.totals.daily_notional = 0
+        self.totals.messages = 0
+        self.exposures.on_day_started()
+
+    def daily_totals(self):
+        """What passed since the start of the day, and ``credit_alerts`` since ever."""
+        return self.totals
 
     def set_feed_stale(self, bint is_stale):
         """Tell that the feed went silent, or is back."""
@@ -490,19 +495,10 @@ cdef class RiskGate(OrderEntry):
         self.own_tops[symbol_index] = {**self.own_tops[symbol_index], **top}
 
     def counters(self):
-        """Number of passes and of refusals by reason (:data:`~nic.offload.enumerations.RISK`)."""
+        """Number of passes and of refusals by reason (``RISK`` of ``nic/offload/enumerations.py``)."""
         return RISK.as_dict(self.counts)
 
     @property
     def passes(self):
         """Pass number of the latest order that was sent."""
         return self.pass_number
-
-
-cdef LimitSet limit_set(limits):
-    """The C array of a set of limits."""
-    cdef LimitSet found
-    cdef int i
-    for i, value in enumerate(limits.values()):
-        found.values[i] = value
-    return found

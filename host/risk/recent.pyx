@@ -9,7 +9,7 @@ lowest of equals.
 
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
-from host.model cimport SIDE_SELL
+from host.model cimport SIDE_BUY
 from nic.offload.ids cimport GATE_DUPLICATE_SET_BITS, GATE_DUPLICATE_WAYS
 
 cdef enum:
@@ -18,7 +18,7 @@ cdef enum:
 
 cdef inline uint64_t terms_of(const OrderRequest *request) noexcept nogil:
     return (<uint64_t> request.price | <uint64_t> request.quantity << 31
-            | <uint64_t> (request.side == SIDE_SELL) << 51)
+            | <uint64_t> (request.side != SIDE_BUY) << 51)
 
 
 cdef inline uint64_t origin_of(const OrderRequest *request) noexcept nogil:

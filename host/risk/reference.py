@@ -3,128 +3,40 @@
 
 The Cython gate (``host/risk/gate.pyx``) and the gate in gateware decide as this one does: the same
 verdict, reason, counters and exposures after every step. Whoever changes one changes this first.
-Times are nanoseconds below 2^63, prices integers with four implied decimals, quantities shares.
+Times are nanoseconds above 0 and below 2^63, prices integers with four implied decimals,
+quantities shares. Every change of state is a command (``nic/offload/commands.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 
-from host.risk.reference_exposure import BUY, SELL, ReferenceExposures, ReferenceOrder
-from nic.offload.enumerations import GATE, RISK
-from nic.offload.limits import (
-    MAXIMUM_PRICE,
-    MAXIMUM_QUANTITY_SHARES,
-    Limits,
-    interval_ns,
-    is_rate_closed,
-    tolerance_ns,
+from host.risk.reference_checks import (
+    Situation,
+    Totals,
+    crosses_own,
+    is_credit_alert,
+    refusals,
 )
-
-NEW, REPLACE, CANCEL = 0, 1, 2
-DAY, IOC = ord("0"), ord("3")
-TRADING = ord("T")
-VENUES = GATE.value("venues")
-SET_BITS = GATE.value("duplicate_set_bits")
-WAYS = GATE.value("duplicate_ways")
-BASIS_POINTS = GATE.value("basis_points")
-
-
-@dataclass(slots=True)
-class Request:
-    """An order request: the fields of ``OrderRequest`` in ``host/model.pxd``."""
-
-    action: int
-    side: int = BUY
-    quantity: int = 0
-    price: int = 0
-    symbol_index: int = 0
-    time_in_force: int = DAY
-    post_only: int = 0
-    strategy_id: int = 0
-    venue: int = 0
-    user_ref_num: int = 0
-    parent: int = 0
-
-
-@dataclass(slots=True)
-class ReferenceTop:
-    """What is known of a symbol: the fields of ``Top`` that the gate reads; 0 is an empty side."""
-
-    bid_price: int = 0
-    ask_price: int = 0
-    last_price: int = 0
-    updated_ns: int = 0
-    trading_state: int = 0
-    operational_halt: int = 0
-    book_state: int = 0
-
-
-@dataclass(slots=True)
-class Recent:
-    """A place in the table of orders that passed lately."""
-
-    key: tuple[int, int] = (0, 0)
-    passed_ns: int = 0
-
-
-class ReferenceRecent:
-    """Orders that passed lately: 2^10 sets of 4 ways."""
-
-    def __init__(self) -> None:
-        """Begin with empty places, which have passed at time 0."""
-        self.sets = [[Recent() for _ in range(WAYS)] for _ in range(1 << SET_BITS)]
-
-    @staticmethod
-    def key(request: Request) -> tuple[int, int]:
-        """What makes two orders the same: price, quantity and side; symbol and strategy."""
-        terms = request.price | request.quantity << 31 | (request.side == SELL) << 51
-        return terms, request.symbol_index | request.strategy_id << 32
-
-    def ways(self, key: tuple[int, int]) -> list[Recent]:
-        """The set of a key: an exclusive-or fold of 64 bits."""
-        terms, origin = key
-        fold = (terms ^ origin << 13 ^ origin >> 27) & (1 << 64) - 1
-        fold ^= fold >> 32
-        fold ^= fold >> 2 * SET_BITS
-        fold ^= fold >> SET_BITS
-        return self.sets[fold & (1 << SET_BITS) - 1]
-
-    def holds(self, request: Request, t_ns: int, window_ns: int) -> bool:
-        """Whether the same order passed less than the window before, or (clock went back) after."""
-        key = self.key(request)
-        found = [way for way in self.ways(key) if way.key == key]
-        return bool(window_ns and found) and t_ns < found[0].passed_ns + window_ns
-
-    def remember(self, request: Request, t_ns: int) -> Callable[[], None]:
-        """The order passed; returns what undoes this.
-
-        It takes the place of its like, else the way that passed longest ago, the lowest of equals.
-        """
-        key = self.key(request)
-        ways = self.ways(key)
-        index = next(
-            (i for i, way in enumerate(ways) if way.key == key),
-            min(range(WAYS), key=lambda i: (ways[i].passed_ns, i)),
-        )
-        evicted, ways[index] = ways[index], Recent(key, t_ns)
-
-        def undo() -> None:
-            ways[index] = evicted
-
-        return undo
-
-
-@dataclass(slots=True)
-class Change:
-    """What a request adds to the worst case, if it passes."""
-
-    leaves: int
-    notional: int
-    shares_added: int
-    notional_added: int
-    is_smaller: bool = False
+from host.risk.reference_exposure import ReferenceExposures, ReferenceOrder
+from host.risk.reference_recent import ReferenceBuckets, ReferenceRecent
+from host.risk.reference_request import (
+    BUY,
+    CANCEL,
+    DAY,
+    IOC,
+    NEW,
+    REPLACE,
+    SELLS,
+    Change,
+    ReferenceTop,
+    Request,
+)
+from host.risk.reference_switches import ReferenceSwitches
+from nic.offload import derived
+from nic.offload.enumerations import RISK
+from nic.offload.limits import MAXIMUM_PRICE, MAXIMUM_QUANTITY_SHARES, Limits
 
 
 @dataclass(slots=True)
@@ -140,45 +52,45 @@ class ReferenceGate:
     last_reason: int = 0
     passes: int = 0
     limits_sequence_number: int = 0
-    stale: bool = False
-    killed: bool = False
+    is_stale: bool = False
+    phase: int = 0
     next_number: int = 1
-    rate_next_ns: int = 0
     path_reason: int = 0
     default: Limits | None = None
-    strategies_killed: set[int] = field(default_factory=set)
-    symbols_killed: set[int] = field(default_factory=set)
     sessions_up: set[int] = field(default_factory=set)
     symbol_limits: dict[int, Limits] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
     recent: ReferenceRecent = field(default_factory=ReferenceRecent)
+    session_buckets: ReferenceBuckets = field(default_factory=ReferenceBuckets)
+    symbol_buckets: ReferenceBuckets = field(default_factory=ReferenceBuckets)
+    strategy_buckets: ReferenceBuckets = field(default_factory=ReferenceBuckets)
     counts: list[int] = field(default_factory=lambda: [0] * RISK.count)
     tops: list[ReferenceTop] = field(init=False)
     exposures: ReferenceExposures = field(init=False)
+    switches: ReferenceSwitches = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the tables."""
         self.tops = [ReferenceTop() for _ in range(self.symbol_capacity)]
         self.exposures = ReferenceExposures(self.symbol_capacity, self.order_capacity)
+        self.switches = ReferenceSwitches(self.symbol_capacity)
 
     def submit(self, request: Request, t_ns: int) -> int:
         """The number of the order that was sent (or cancelled), or 0; see ``last_reason``."""
         request = replace(request)
-        reason = self.check(request, t_ns)
+        self.timer(t_ns)
+        order = self.resolve(request)
+        reason = self.check(request, order, t_ns)
         if reason:
             return self.refuse(reason)
-        rate_before, undo = self.rate_next_ns, None
-        if request.action != CANCEL:
-            self.take_token(t_ns)
-        if request.action == NEW:
-            undo = self.recent.remember(request, t_ns)
+        undo = self.take(request, order, t_ns)
         self.passes += 1
         self.path_reason = RISK.value("order_entry_down")
         number = self.path(request, t_ns) if self.path else self.number(request)
         if not number:
             self.passes -= 1
-            self.rate_next_ns = rate_before
-            if undo:
-                undo()
+            for step in undo:
+                step()
             return self.refuse(self.path_reason)
         self.last_reason = RISK.value("passed")
         self.counts[self.last_reason] += 1
@@ -190,6 +102,32 @@ class ReferenceGate:
         self.counts[reason] += 1
         return 0
 
+    def take(
+        self, request: Request, order: ReferenceOrder | None, t_ns: int
+    ) -> list[Callable[[], None]]:
+        """The request passes: what this uses up; returns what undoes it."""
+        totals = replace(self.totals)
+        undo = [lambda: setattr(self, "totals", totals)]
+        self.totals = replace(self.totals, messages=totals.messages + 1)
+        if request.action == CANCEL:
+            return undo
+        change = self.measure(request, order)
+        situation = self.situation(request, change, t_ns)
+        self.totals.daily_shares += change.shares_added
+        self.totals.daily_notional += change.notional_added
+        self.totals.credit_alerts += is_credit_alert(situation)
+        limits = self.gate_limits()
+        undo += [
+            self.session_buckets.take(request.venue, derived.session_bucket(limits), t_ns),
+            self.symbol_buckets.take(
+                request.symbol_index, derived.symbol_bucket(situation.limits), t_ns
+            ),
+            self.strategy_buckets.take(request.strategy_id, derived.strategy_bucket(limits), t_ns),
+        ]
+        if request.action == NEW:
+            undo.append(self.recent.remember(request, t_ns))
+        return undo
+
     def number(self, request: Request) -> int:
         """Number an order without a path: the next number whose place in the table is free."""
         number = request.user_ref_num
@@ -200,43 +138,47 @@ class ReferenceGate:
             self.next_number += 1
         return number if self.exposures.on_opened(request, number) else 0
 
-    def check(self, request: Request, t_ns: int) -> int:
+    def resolve(self, request: Request) -> ReferenceOrder | None:
+        """The order that a replace or cancel names; what the request says of it is overruled."""
+        if request.action not in (REPLACE, CANCEL):
+            return None
+        order = self.exposures.orders.get(request.user_ref_num)
+        if order:
+            request.symbol_index, request.side = order.symbol_index, order.side
+            request.strategy_id, request.venue = order.strategy_id, order.venue
+        return order
+
+    def check(self, request: Request, order: ReferenceOrder | None, t_ns: int) -> int:
         """The first reason against the request, in the order of the table RISK; 0 if none."""
-        order = None
-        if request.action in (REPLACE, CANCEL):
-            order = self.exposures.orders.get(request.user_ref_num)
-            if order:
-                # whatever the request says: these are the order's
-                request.symbol_index, request.side = order.symbol_index, order.side
-                request.strategy_id, request.venue = order.strategy_id, order.venue
         if request.action == CANCEL:
             if request.venue not in self.sessions_up:
                 return RISK.value("order_entry_down")
             return 0 if order else RISK.value("unknown_order")
-        name = self.sendable(request, order)
+        name = self.always(request, order)
         if name:
             return RISK.value(name)
         change = self.measure(request, order)
         if self.reduces(request, change):
             return 0
-        name = (
-            self.state(request)
-            or self.size(request, change)
-            or self.collars(request, t_ns)
-            or self.exposure(request, change)
-            or self.flow(request, t_ns)
-        )
-        return RISK.value(name) if name else 0
+        situation = self.situation(request, change, t_ns)
+        enabled = situation.limits.enabled_checks
+        numbers = (RISK.value(name) for name in refusals(situation))
+        return next((number for number in numbers if enabled >> number & 1), 0)
 
-    def sendable(self, request: Request, order: ReferenceOrder | None) -> str:
+    def always(self, request: Request, order: ReferenceOrder | None) -> str:
         """What holds for every new order and replace, whether it reduces risk or not."""
+        switches = self.switches
         if self.default is None:
             return "no_limits_set"
-        if self.killed:
+        if switches.is_killed("global"):
             return "kill_global"
-        if request.strategy_id in self.strategies_killed:
+        if switches.is_heartbeat_lost(self.default.heartbeat_timeout_ns):
+            return "heartbeat_lost"
+        if switches.is_killed("session", request.venue):
+            return "kill_session"
+        if switches.is_killed("strategy", request.strategy_id):
             return "kill_strategy"
-        if request.symbol_index in self.symbols_killed:
+        if switches.is_killed("symbol", request.symbol_index):
             return "kill_symbol"
         if request.venue not in self.sessions_up:
             return "order_entry_down"
@@ -255,7 +197,7 @@ class ReferenceGate:
                 return "order_busy"
             if request.quantity <= order.executed:
                 return "replace_below_executed"
-        elif request.side not in (BUY, SELL):
+        elif request.side not in (BUY, *SELLS):
             return "invalid_request"
         elif request.symbol_index >= self.symbol_capacity:
             return "unknown_symbol"
@@ -275,7 +217,7 @@ class ReferenceGate:
         notional = leaves * request.price
         shares_added = max(leaves - order.leaves, 0)
         notional_added = max(notional - order.leaves * order.price, 0)
-        not_further = (request.price - order.price) * (1 if order.side == BUY else -1) <= 0
+        not_further = (request.price - order.price) * request.direction <= 0
         is_smaller = shares_added == 0 and notional_added == 0 and not_further
         return Change(leaves, notional, shares_added, notional_added, is_smaller)
 
@@ -286,109 +228,30 @@ class ReferenceGate:
         more shares, no more notional and no further price than what stands, or it closes: the
         position is of the other side, no smaller than all open orders of this side with this one.
         """
-        if self.crosses_own(request):
+        if crosses_own(self.exposures, request):
             return False
-        symbol = self.exposures.symbols[request.symbol_index]
         open_shares = self.exposures.open_shares(request.symbol_index, request.side)
-        position = -symbol.position if request.side == BUY else symbol.position
+        position = -self.exposures.symbols[request.symbol_index].position * request.direction
         return change.is_smaller or (position > 0 and open_shares + change.shares_added <= position)
 
-    def crosses_own(self, request: Request) -> bool:
-        """Whether the price reaches the best own open order of the other side."""
-        if request.side == BUY:
-            best = self.exposures.best_price(request.symbol_index, SELL)
-            return best != 0 and request.price >= best
-        best = self.exposures.best_price(request.symbol_index, BUY)
-        return best != 0 and request.price <= best
-
-    def state(self, request: Request) -> str:
-        """Book, feed and trading state: nothing new is risked on what is not known."""
-        top = self.tops[request.symbol_index]
-        if top.book_state != 0:
-            return "symbol_not_clean"
-        if self.stale:
-            return "feed_stale"
-        if top.trading_state != TRADING or top.operational_halt:
-            return "symbol_halted"
-        return ""
-
-    def size(self, request: Request, change: Change) -> str:
-        """What one order may leave open."""
-        limits = self.limits(request.symbol_index)
-        if change.leaves > limits.maximum_quantity_shares:
-            return "maximum_quantity"
-        if change.notional > limits.maximum_notional:
-            return "maximum_notional"
-        return ""
-
-    def collars(self, request: Request, t_ns: int) -> str:
-        """How far the price goes beyond the opposite best price, then beyond the last trade."""
-        limits = self.limits(request.symbol_index)
-        top = self.tops[request.symbol_index]
-        best = top.ask_price if request.side == BUY else top.bid_price
-        age = t_ns - top.updated_ns
-        if not (0 < best <= MAXIMUM_PRICE and 0 < top.last_price <= MAXIMUM_PRICE):
-            return "no_fresh_reference"
-        if not 0 <= age <= limits.reference_age_limit_ns:
-            return "no_fresh_reference"
-        for name, reference, basis_points, units in (
-            (
-                "collar_best_price",
-                best,
-                limits.collar_best_basis_points,
-                limits.collar_best_price_units,
-            ),
-            (
-                "collar_last_trade",
-                top.last_price,
-                limits.collar_last_basis_points,
-                limits.collar_last_price_units,
-            ),
-        ):
-            beyond = (request.price - reference) * (1 if request.side == BUY else -1)
-            if beyond > units and beyond * BASIS_POINTS > reference * basis_points:
-                return name
-        return ""
-
-    def exposure(self, request: Request, change: Change) -> str:
-        """Worst-case position of the side and gross notional, where the request adds to them."""
-        limits = self.limits(request.symbol_index)
-        position = self.exposures.symbols[request.symbol_index].position
-        worst = self.exposures.open_shares(request.symbol_index, request.side) + change.shares_added
-        if change.shares_added:
-            if request.side == BUY and worst + position > limits.maximum_long_position_shares:
-                return "maximum_long_position"
-            if request.side == SELL and worst - position > limits.maximum_short_position_shares:
-                return "maximum_short_position"
-        gross = self.exposures.gross_notional + change.notional_added
-        if change.notional_added and gross > self.gate_limits().maximum_gross_notional:
-            return "gross_notional"
-        return ""
-
-    def flow(self, request: Request, t_ns: int) -> str:
-        """Message rate, duplicates, and trades with oneself."""
-        if not self.has_token(t_ns):
-            return "message_rate"
-        window_ns = self.gate_limits().duplicate_window_ns
-        if request.action == NEW and self.recent.holds(request, t_ns, window_ns):
-            return "duplicate_order"
-        if self.crosses_own(request):
-            return "self_trade"
-        return ""
-
-    def has_token(self, t_ns: int) -> bool:
-        """Whether the bucket holds a token.
-
-        ``rate_next_ns`` is when the bucket will be full again: each token moves it one interval
-        on, and a token is there while it is at most the tolerance ahead. Integer additions only.
-        """
-        limits = self.gate_limits()
-        return not is_rate_closed(limits) and t_ns + tolerance_ns(limits) >= self.rate_next_ns
-
-    def take_token(self, t_ns: int) -> None:
-        """Take a token if there is one; what reduces risk passes without."""
-        if self.has_token(t_ns):
-            self.rate_next_ns = max(self.rate_next_ns, t_ns) + interval_ns(self.gate_limits())
+    def situation(self, request: Request, change: Change, t_ns: int) -> Situation:
+        """What the checks against new risk look at."""
+        return Situation(
+            request,
+            change,
+            t_ns,
+            self.tops[request.symbol_index],
+            self.limits(request.symbol_index),
+            self.gate_limits(),
+            self.phase,
+            self.is_stale,
+            self.exposures,
+            self.totals,
+            self.recent,
+            self.session_buckets,
+            self.symbol_buckets,
+            self.strategy_buckets,
+        )
 
     def gate_limits(self) -> Limits:
         """The default set; only asked once it was given."""
@@ -398,6 +261,20 @@ class ReferenceGate:
     def limits(self, symbol_index: int) -> Limits:
         """The set in force for a symbol."""
         return self.symbol_limits.get(symbol_index, self.gate_limits())
+
+    def counters(self) -> dict[str, int]:
+        """Number of passes and of refusals by reason."""
+        return RISK.as_dict(self.counts)
+
+    def kills(self) -> dict[str, bool | list[int]]:
+        """What is killed, as the Cython gate says it."""
+        return self.switches.killed()
+
+    def daily_totals(self) -> dict[str, int]:
+        """What was counted of the messages that passed, under the names of the Cython gate."""
+        return asdict(self.totals)
+
+    # ------------------------------------------------------------------ commands
 
     def set_limits(self, symbol_index: int | None, limits: Limits, sequence_number: int) -> None:
         """Put a whole set in force; ``ValueError`` when late or the default one is missing."""
@@ -411,6 +288,51 @@ class ReferenceGate:
             self.symbol_limits[symbol_index] = limits
         self.limits_sequence_number = sequence_number
 
-    def counters(self) -> dict[str, int]:
-        """Number of passes and of refusals by reason."""
-        return RISK.as_dict(self.counts)
+    def kill(self, scope: str = "global", id: int | None = None) -> None:
+        """Refuse every new order and replace of a scope; see :class:`ReferenceSwitches`."""
+        self.switches.kill(scope, id)
+
+    def arm_reset(self, scope: str = "global", id: int | None = None) -> None:
+        """First step of taking a kill back."""
+        self.switches.arm_reset(scope, id)
+
+    def reset_kill(self, scope: str = "global", id: int | None = None) -> None:
+        """Second step of taking a kill back."""
+        self.switches.reset_kill(scope, id)
+
+    def heartbeat(self, t_ns: int) -> None:
+        """The control thread lives."""
+        self.switches.heartbeat(t_ns, self.heartbeat_timeout_ns())
+
+    def timer(self, t_ns: int) -> None:
+        """It is ``t_ns``; every request says so too."""
+        self.switches.expire(t_ns, self.heartbeat_timeout_ns())
+
+    def heartbeat_timeout_ns(self) -> int:
+        """In force; 0 before the first limits."""
+        return self.default.heartbeat_timeout_ns if self.default else 0
+
+    def set_session_up(self, venue: int, is_up: bool) -> None:
+        """A venue's session can take orders, or can't."""
+        (self.sessions_up.add if is_up else self.sessions_up.discard)(venue)
+
+    def set_feed_stale(self, is_stale: bool) -> None:
+        """The feed went silent, or is back."""
+        self.is_stale = is_stale
+
+    def set_market_phase(self, phase: int) -> None:
+        """The market is in another phase (a number of MARKET_PHASE)."""
+        self.phase = phase
+
+    def set_top(self, symbol_index: int, top: Mapping[str, int]) -> None:
+        """Something of a symbol's market changed; fields of :class:`ReferenceTop`."""
+        self.tops[symbol_index] = replace(self.tops[symbol_index], **top)
+
+    def release_strategy(self, strategy_id: int) -> None:
+        """The operator lets a strategy execute again as often as it may."""
+        self.exposures.on_strategy_released(strategy_id)
+
+    def start_day(self) -> None:
+        """What is summed since the start of the day begins anew; positions and cash stay."""
+        self.totals = replace(self.totals, daily_shares=0, daily_notional=0, messages=0)
+        self.exposures.on_day_started()

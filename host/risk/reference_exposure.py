@@ -7,12 +7,8 @@ The sums that ``host/risk/exposure.pyx`` keeps up to date are worked out anew he
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from host.risk.reference import Request
-
-BUY, SELL = ord("B"), ord("S")
+from host.risk.reference_request import BUY, SELL, Request
 
 
 @dataclass(slots=True)
@@ -33,6 +29,8 @@ class ReferenceOrder:
     pending_price: int = 0
     replaces: int = 0
     cancel_in_flight: bool = False
+    is_acknowledged: bool = False
+    """The exchange said something about this number."""
 
     def candidates(self) -> list[tuple[int, int]]:
         """Shares and price that may come to be: as it stands, and as the replace in flight asks."""
@@ -48,10 +46,10 @@ class ReferenceOrder:
 
 @dataclass(slots=True)
 class ReferenceSymbol:
-    """Position of a symbol, and the price of the last execution, which values it."""
+    """Position of a symbol, and the price that values it: of the last execution or mark."""
 
     position: int = 0
-    last_fill_price: int = 0
+    mark_price: int = 0
 
 
 class ReferenceExposures:
@@ -62,6 +60,12 @@ class ReferenceExposures:
         self.symbols = [ReferenceSymbol() for _ in range(symbol_capacity)]
         self.order_capacity = order_capacity
         self.orders: dict[int, ReferenceOrder] = {}
+        self.cash = 0
+        """What sales brought less what purchases cost, without fees."""
+        self.executions = 0
+        """Since the start of the day."""
+        self.strategy_executions: dict[int, int] = {}
+        """By strategy, of its open orders, until it is released."""
 
     def is_taken(self, number: int) -> bool:
         """Whether the place of a number (its remainder by the capacity) holds an open order."""
@@ -69,11 +73,13 @@ class ReferenceExposures:
                    for open_number in self.orders)  # fmt: skip
 
     def of_side(self, symbol_index: int, side: int) -> list[ReferenceOrder]:
-        """Open orders of a symbol's side."""
+        """Open orders of a symbol's side; every sell is of the same."""
         return [
             order
             for order in self.orders.values()
-            if order.symbol_index == symbol_index and order.side == side and not order.replaces
+            if order.symbol_index == symbol_index
+            and (order.side == BUY) == (side == BUY)
+            and not order.replaces
         ]
 
     def open_shares(self, symbol_index: int, side: int) -> int:
@@ -92,17 +98,42 @@ class ReferenceExposures:
         return (max if side == BUY else min)(prices, default=0)
 
     def position_notional(self, symbol_index: int) -> int:
-        """Size of the position at the price of the last execution in the symbol."""
+        """Size of the position at its mark."""
         symbol = self.symbols[symbol_index]
-        return abs(symbol.position) * symbol.last_fill_price
+        return abs(symbol.position) * symbol.mark_price
+
+    def total_notional(self, side: int) -> int:
+        """Value of all open orders of a side."""
+        return sum(self.open_notional(i, side) for i in range(len(self.symbols)))
 
     @property
     def gross_notional(self) -> int:
         """Value of all open orders and all positions, buys and sells added."""
-        return sum(
-            self.position_notional(i) + self.open_notional(i, BUY) + self.open_notional(i, SELL)
-            for i in range(len(self.symbols))
-        )
+        positions = sum(self.position_notional(i) for i in range(len(self.symbols)))
+        return positions + self.total_notional(BUY) + self.total_notional(SELL)
+
+    @property
+    def net_position_notional(self) -> int:
+        """Value of all positions, short ones negative."""
+        return sum(symbol.position * symbol.mark_price for symbol in self.symbols)
+
+    @property
+    def unacknowledged_orders(self) -> int:
+        """Orders and replaces that the exchange has not answered."""
+        return sum(not order.is_acknowledged for order in self.orders.values())
+
+    def totals(self) -> dict[str, int]:
+        """The sums over all symbols, under the names of the Cython gate."""
+        return {
+            "open_orders": len(self.orders),
+            "unacknowledged_orders": self.unacknowledged_orders,
+            "executions": self.executions,
+            "gross_notional": self.gross_notional,
+            "net_position_notional": self.net_position_notional,
+            "open_buy_notional": self.total_notional(BUY),
+            "open_sell_notional": self.total_notional(SELL),
+            "cash": self.cash,
+        }
 
     def on_opened(self, request: Request, number: int) -> bool:
         """A passed request is about to be sent; new and replace bear the number."""
@@ -137,7 +168,7 @@ class ReferenceExposures:
         """The exchange said how many shares are open, and at what price."""
         order = self.order(number)
         if order:
-            order.leaves, order.price = leaves, price
+            order.leaves, order.price, order.is_acknowledged = leaves, price, True
 
     def on_fill(self, number: int, symbol_index: int, side: int, quantity: int, price: int) -> None:
         """Shares were executed; the position moves whether the order is open or not."""
@@ -146,15 +177,28 @@ class ReferenceExposures:
             shares = min(quantity, order.leaves)
             order.leaves -= shares
             order.executed += shares
-        symbol = self.symbols[symbol_index]
-        symbol.position += quantity if side == BUY else -quantity
-        symbol.last_fill_price = price
+            order.is_acknowledged = True
+            strategy = order.strategy_id
+            self.strategy_executions[strategy] = self.strategy_executions.get(strategy, 0) + 1
+        self.executions += 1
+        self.move(symbol_index, quantity if side == BUY else -quantity, price)
+        self.on_mark(symbol_index, price)
+
+    def move(self, symbol_index: int, shares: int, price: int) -> None:
+        """Shares came (or, negative, went) and were paid at the price."""
+        self.symbols[symbol_index].position += shares
+        self.cash -= shares * price
+
+    def on_mark(self, symbol_index: int, price: int) -> None:
+        """The position is worth this price a share from now on."""
+        self.symbols[symbol_index].mark_price = price
 
     def on_canceled(self, number: int, quantity: int) -> None:
         """Shares were taken off the order, and it lives on."""
         order = self.order(number)
         if order:
             order.leaves -= min(quantity, order.leaves)
+            order.is_acknowledged = True
 
     def on_cancel_ended(self, number: int) -> None:
         """The cancel of all shares was refused or lost."""
@@ -174,6 +218,7 @@ class ReferenceExposures:
         if order and order.replaces:
             order.executed = self.orders.pop(order.replaces).executed
             order.leaves, order.price, order.replaces = leaves, price, 0
+            order.is_acknowledged = True
             if leaves == 0:
                 del self.orders[number]
 
@@ -184,15 +229,24 @@ class ReferenceExposures:
             self.orders[order.replaces].pending = 0
             del self.orders[number]
 
-    def on_broken(self, symbol_index: int, side: int, quantity: int) -> None:
-        """An execution of this side was broken: its shares leave the position."""
-        self.symbols[symbol_index].position += -quantity if side == BUY else quantity
+    def on_broken(self, symbol_index: int, side: int, quantity: int, price: int) -> None:
+        """An execution of this side was broken: its shares and its cash go back."""
+        self.move(symbol_index, -quantity if side == BUY else quantity, price)
+
+    def on_strategy_released(self, strategy_id: int) -> None:
+        """The operator lets a strategy execute again as often as it may."""
+        self.strategy_executions[strategy_id] = 0
+
+    def on_day_started(self) -> None:
+        """The executions of the day count from here."""
+        self.executions = 0
 
     def symbol(self, symbol_index: int) -> dict[str, int]:
         """What is counted of a symbol, under the names of the Cython gate."""
         return {
             "position": self.symbols[symbol_index].position,
             "position_notional": self.position_notional(symbol_index),
+            "mark_price": self.symbols[symbol_index].mark_price,
             "open_buy_shares": self.open_shares(symbol_index, BUY),
             "open_buy_notional": self.open_notional(symbol_index, BUY),
             "open_buy_orders": len(self.of_side(symbol_index, BUY)),

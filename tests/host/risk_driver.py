@@ -5,31 +5,37 @@ from __future__ import annotations
 
 import random
 from dataclasses import asdict, replace
+from typing import Any
+
+from risk_limits import random_limits
 
 from host.risk.gate import RiskGate
-from host.risk.reference import BUY, CANCEL, DAY, IOC, NEW, REPLACE, SELL, ReferenceGate, Request
+from host.risk.reference import ReferenceGate
+from host.risk.reference_request import BUY, CANCEL, DAY, IOC, NEW, REPLACE, SELLS, Request
 from host.risk.seal import Seal
-from nic.offload.limits import Limits
+from nic.offload.enumerations import KILL_SCOPE, MARKET_PHASE
 
 SYMBOLS = 3
 ORDERS = 16
 KEY = 0x1234_5678_9ABC_DEF0_0FED_CBA9_8765_4321
 
-WIDE = Limits(
-    maximum_quantity_shares=5_000,
-    maximum_notional=10**10,
-    collar_best_basis_points=500,
-    collar_best_price_units=100,
-    collar_last_basis_points=1_000,
-    collar_last_price_units=100,
-    reference_age_limit_ns=1_000_000_000,
-    maximum_long_position_shares=20_000,
-    maximum_short_position_shares=20_000,
-    maximum_gross_notional=10**12,
-    message_rate_per_second=1_000_000,
-    message_burst=1_000,
-    duplicate_window_ns=0,
-)
+STEPS = {
+    "submit": 60,
+    "report": 14,
+    "top": 24,
+    "limits": 1.5,
+    "kill": 0.4,
+    "clear": 3,
+    "session": 1,
+    "stale": 0.8,
+    "phase": 0.8,
+    "heartbeat": 3,
+    "timer": 1,
+    "release": 1,
+    "day": 0.4,
+    "mark": 2,
+}
+"""Kinds of steps and how often each is taken."""
 
 
 def new_gate(symbols: int = SYMBOLS, orders: int = ORDERS, **kinds: object) -> RiskGate:
@@ -49,14 +55,25 @@ class Pair:
         self.limits_number = 0
         self.steps = 0
         for venue in (0, 1):
-            self.session(venue, True)
+            self.both("set_session_up", venue, True)
         for symbol_index in range(SYMBOLS):
             self.top(symbol_index, calm=True)
 
-    def session(self, venue: int, is_up: bool) -> None:
-        """A session comes or goes."""
-        self.gate.set_session_up(venue, is_up)
-        (self.reference.sessions_up.add if is_up else self.reference.sessions_up.discard)(venue)
+    def both(self, command: str, *arguments: Any) -> None:
+        """Give both gates the same command; they take it, or raise the same error."""
+        outcomes = []
+        for gate in (self.gate, self.reference):
+            try:
+                getattr(gate, command)(*arguments)
+                outcomes.append("")
+            except (ValueError, RuntimeError, IndexError) as error:
+                outcomes.append(type(error).__name__)
+        assert outcomes[0] == outcomes[1], f"{command}{arguments}: {outcomes}, {self.where()}"
+
+    def tell(self, *told: Any) -> None:
+        """Tell both what happened to an order or a position."""
+        self.gate.exposures.tell(*told)
+        self.reference.exposures.tell(*told)
 
     def top(self, symbol_index: int, calm: bool = False) -> None:
         """New market data of a symbol, sometimes with something wrong in it."""
@@ -70,88 +87,62 @@ class Pair:
             "trading_state": ord("T"),
             "operational_halt": 0,
             "book_state": 0,
+            "short_sale_state": r.choice((ord("0"), ord("0"), ord("1"), ord("2"), 0)),
+            "band_lower_price": bid - r.choice((100, 500, 500)),
+            "band_upper_price": bid + r.choice((100, 500, 500)),
         }
         if not calm:
             for name, bad, chance in (
                 ("bid_price", 0, 0.04),
+                ("bid_price", 10_100, 0.02),
                 ("ask_price", 1 << 33, 0.02),
                 ("last_price", 0, 0.04),
                 ("trading_state", ord("H"), 0.05),
                 ("operational_halt", 1, 0.03),
-                ("book_state", r.choice((1, 2)), 0.08),
+                ("book_state", r.choice((1, 2)), 0.06),
                 ("updated_ns", self.t_ns + 10**9, 0.03),
+                ("band_lower_price", 0, 0.05),
+                ("band_upper_price", 0, 0.05),
             ):
                 if r.random() < chance:
                     values[name] = bad
-        self.gate.set_top(symbol_index, values)
-        self.reference.tops[symbol_index] = type(self.reference.tops[0])(**values)
+        self.both("set_top", symbol_index, values)
 
     def limits(self) -> None:
         """A new set of limits; sometimes it is late or comes before the default one."""
         r = self.random
-        limits = replace(
-            WIDE,
-            maximum_quantity_shares=r.choice((300, 5_000, 5_000)),
-            maximum_notional=r.choice((4_000_000, 10**10, 10**10)),
-            collar_best_basis_points=r.choice((0, 100, 500)),
-            collar_best_price_units=r.choice((0, 100, 100)),
-            collar_last_basis_points=r.choice((0, 200, 1_000)),
-            collar_last_price_units=r.choice((0, 200, 200)),
-            reference_age_limit_ns=r.choice((10_000_000, 10**9, 10**12)),
-            maximum_long_position_shares=r.choice((0, 600, 3_000, 6_000)),
-            maximum_short_position_shares=r.choice((0, 600, 3_000, 6_000)),
-            maximum_gross_notional=r.choice((20_000_000, 10**12, 10**12)),
-            message_rate_per_second=r.choice((0, 60, 3_000, 1_000_000, 1_000_000)),
-            message_burst=r.choice((0, 1, 5, 1_000, 1_000)),
-            duplicate_window_ns=r.choice((0, 0, 10_000_000, 10**9)),
-        )
         self.limits_number += r.choice((0, 1, 1, 1))
         symbol_index = r.choice((None, None, *range(SYMBOLS)))
-        outcomes = []
-        for gate in (self.gate, self.reference):
-            try:
-                gate.set_limits(symbol_index, limits, self.limits_number)
-                outcomes.append(True)
-            except ValueError:
-                outcomes.append(False)
-        assert outcomes[0] == outcomes[1], self.where()
+        self.both("set_limits", symbol_index, random_limits(r), self.limits_number)
 
-    def kill(self, clear: bool) -> None:
-        """Kill something, or take everything back."""
-        gate, reference = self.gate, self.reference
-        if clear:
-            kills = gate.kills()
-            named = [("strategy", i) for i in kills["strategy"]]
-            named += [("symbol", i) for i in kills["symbol"]]
-            for scope, number in named + ([("global", None)] if kills["global"] else []):
-                gate.arm_reset(scope, number)
-                gate.reset_kill(scope, number)
-            reference.killed = False
-            reference.strategies_killed.clear()
-            reference.symbols_killed.clear()
-            return
-        scope = self.random.choice(("global", "strategy", "symbol"))
-        number = None if scope == "global" else self.random.randrange(SYMBOLS)
-        gate.kill(scope, number)
-        if scope == "global":
-            reference.killed = True
-        elif scope == "strategy":
-            reference.strategies_killed.add(number)
-        else:
-            reference.symbols_killed.add(number)
+    def scope(self) -> tuple[str, int | None]:
+        """A scope of kills and what it names."""
+        scope = self.random.choice(KILL_SCOPE.names)
+        alone = scope in ("global", "heartbeat")
+        return scope, None if alone else self.random.randrange(SYMBOLS)
+
+    def clear(self) -> None:
+        """Take every kill back; sometimes a step is missing, or a kill comes between."""
+        for scope, found in self.gate.kills().items():
+            for id in found if isinstance(found, list) else [None] * found:
+                if self.random.random() < 0.95:
+                    self.both("arm_reset", scope, id)
+                if self.random.random() < 0.02:
+                    self.both("kill", *self.scope())
+                self.both("reset_kill", scope, id)
 
     def request(self) -> Request:
         """A request, mostly sensible, near the market, in round sizes so that likes occur."""
         r = self.random
         known = list(self.reference.exposures.orders)
-        symbol_index = r.randrange(SYMBOLS)
         request = Request(
             action=r.choices((NEW, REPLACE, CANCEL, 3), (60, 25, 14, 1))[0],
-            side=r.choice((BUY, SELL)),
+            side=r.choice((BUY, BUY, BUY, *SELLS)),
             quantity=r.choice((100, 100, 200, 500)),
             price=r.randrange(980, 1_020) * 10,
-            symbol_index=symbol_index,
+            symbol_index=r.randrange(SYMBOLS),
             time_in_force=r.choice((DAY, DAY, IOC)),
+            post_only=r.choice((0, 0, 1)),
             strategy_id=r.randrange(SYMBOLS),
             venue=r.choice((0, 0, 1)),
         )
@@ -174,13 +165,14 @@ class Pair:
                     ("price", 1 << 31),
                     ("price", (1 << 31) - 1),
                     ("side", 0),
-                    ("side", ord("T")),
+                    ("side", ord("X")),
                     ("symbol_index", SYMBOLS),
                     ("symbol_index", (1 << 32) - 1),
                     ("time_in_force", ord("6")),
                     ("post_only", 2),
                     ("venue", 5),
                     ("venue", 65_535),
+                    ("strategy_id", 65_535),
                 )
             )
             setattr(request, name, value)
@@ -194,6 +186,7 @@ class Pair:
             return
         number, order = r.choice(known)
         quantity = r.randrange(1, max(order.leaves, 1) + 1)
+        price = order.price or 10_000
         if r.random() < 0.03:
             number += 1_000
         if order.replaces:
@@ -206,7 +199,6 @@ class Pair:
                 )
             )
         else:
-            price = order.price or 10_000
             told = r.choice(
                 (
                     ("fill", number, order.symbol_index, order.side, quantity, price),
@@ -215,11 +207,19 @@ class Pair:
                     ("closed", number),
                     ("terms", number, r.randrange(1, 500), r.randrange(9_800, 10_200)),
                     ("cancel_ended", number),
-                    ("broken", order.symbol_index, order.side, quantity),
+                    ("broken", order.symbol_index, order.side, quantity, price),
                 )
             )
-        self.gate.exposures.tell(*told)
-        self.reference.exposures.tell(*told)
+        self.tell(*told)
+
+    def submit(self) -> None:
+        """A request; both give it the same number."""
+        request = self.request()
+        numbers = (
+            self.gate.submit_order(t_ns=self.t_ns, **asdict(request)),
+            self.reference.submit(request, self.t_ns),
+        )
+        assert numbers[0] == numbers[1], self.where()
 
     def step(self) -> None:
         """One random step, then everything is compared."""
@@ -228,43 +228,42 @@ class Pair:
         self.t_ns += r.choice((0, 1_000, 1_000_000, 20_000_000))
         if r.random() < 0.004:
             self.t_ns = max(10**9, self.t_ns + r.choice((-(10**9), 10**10)))
-        kind = r.choices(
-            ("submit", "report", "top", "limits", "kill", "clear", "session", "stale"),
-            (60, 14, 24, 1, 0.3, 3, 1, 0.8),
-        )[0]
-        if kind == "submit":
-            request = self.request()
-            numbers = (
-                self.gate.submit_order(t_ns=self.t_ns, **asdict(request)),
-                self.reference.submit(request, self.t_ns),
-            )
-            assert numbers[0] == numbers[1], self.where()
-        elif kind == "report":
-            self.report()
-        elif kind == "top":
+        kind = r.choices(list(STEPS), list(STEPS.values()))[0]
+        if kind == "top":
             self.top(r.randrange(SYMBOLS))
-        elif kind == "limits":
-            self.limits()
-        elif kind in ("kill", "clear"):
-            self.kill(clear=kind == "clear")
+        elif kind == "kill":
+            self.both("kill", *self.scope())
         elif kind == "session":
-            self.session(r.randrange(2), r.random() < 0.8)
+            self.both("set_session_up", r.randrange(2), r.random() < 0.8)
+        elif kind == "stale":
+            self.both("set_feed_stale", r.random() < 0.3)
+        elif kind == "phase":
+            self.both("set_market_phase", r.randrange(MARKET_PHASE.count))
+        elif kind in ("heartbeat", "timer"):
+            self.both(kind, self.t_ns)
+        elif kind == "release":
+            self.both("release_strategy", r.randrange(SYMBOLS))
+        elif kind == "day":
+            self.both("start_day")
+        elif kind == "mark":
+            self.tell("mark", r.randrange(SYMBOLS), r.randrange(9_000, 11_000))
         else:
-            stale = r.random() < 0.3
-            self.gate.set_feed_stale(stale)
-            self.reference.stale = stale
+            getattr(self, kind)()
         self.compare()
 
     def compare(self) -> None:
-        """Verdict, counters, pass numbers and all exposures are the same."""
+        """Verdict, counters, pass numbers, kills and all exposures are the same."""
         gate, reference = self.gate, self.reference
         assert gate.last_reason == reference.last_reason, self.where()
         assert gate.counters() == reference.counters(), self.where()
         assert gate.passes == reference.passes, self.where()
-        assert gate.exposures.open_orders == len(reference.exposures.orders), self.where()
-        assert gate.exposures.gross_notional == reference.exposures.gross_notional, self.where()
+        assert gate.kills() == reference.kills(), self.where()
+        assert gate.daily_totals() == reference.daily_totals(), self.where()
+        assert gate.exposures.totals() == reference.exposures.totals(), self.where()
         for i in range(SYMBOLS):
             assert gate.exposures.symbol(i) == reference.exposures.symbol(i), self.where()
+            executions = reference.exposures.strategy_executions.get(i, 0)
+            assert gate.exposures.strategy_executions(i) == executions, self.where()
 
     def where(self) -> str:
         """What reproduces a difference."""
