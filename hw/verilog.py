@@ -81,10 +81,19 @@ def verilog_of(component: wiring.Component, name: str) -> str:
 
 def has_clock(text: str, name: str) -> bool:
     """Whether the top module ``name`` of Verilog ``text`` has a clock (and with it a reset)."""
-    header = re.search(rf"^module {name}\((.*?)\);", text, re.MULTILINE | re.DOTALL)
+    header = re.search(rf"^module \\?{name} ?\((.*?)\);", text, re.MULTILINE | re.DOTALL)
     if header is None:
         raise ValueError(f"no module {name}")
     return "clk" in re.split(r"[,\s]+", header.group(1))
+
+
+def with_constant_bits(text: str) -> str:
+    """Verilog in which bits that are always the same have their value from the start.
+
+    Of a combinational signal that is assigned only in part, the rest is written as ``always @*``
+    around a constant. That waits for a change of nothing, so a simulator would never run it.
+    """
+    return re.sub(r"^  always @\*\n(?!    begin)", "  always_comb\n", text, flags=re.MULTILINE)
 
 
 def with_random_memories(text: str) -> str:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The functions of a compiled model, for loops without Python.
 
-An instance is ``Model.address``; a function is what ``Model.function`` gives, cast to its type here.
+An instance is ``Model.address``; a function is what ``Model.function`` gives, cast to its type.
 Rows of inputs and outputs are laid out as ``Model.input_type`` and ``Model.output_type`` say.
 """
 
@@ -20,10 +20,10 @@ cdef struct ModelStream:
     int32_t payload_bytes
     int32_t ready_at
 
-# gateware_run: ``cycles`` rows of inputs, ``stride`` bytes apart (0: the same row every cycle). Rows
-# of outputs are captured in cycles in which a byte at one of the offsets ``when`` is not 0; in every
-# cycle where ``when_count`` is 0, in none below. Returns how many cycles were run: fewer than asked
-# when there was no room for another row. ``captured`` says how many rows there are.
+# gateware_run: ``cycles`` rows of inputs, ``stride`` bytes apart (0: the same row always). Rows
+# of outputs are captured in cycles in which a byte at one of the offsets ``when`` is not 0; in
+# every cycle where ``when_count`` is 0, in none below. Returns how many cycles were run: fewer than
+# asked when there was no room for another row. ``captured`` says how many rows there are.
 ctypedef int64_t (*gateware_run_t)(
     void *model, const uint8_t *inputs, int64_t stride, int64_t cycles,
     ModelStream *streams, int32_t stream_count,
