@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The limits of the risk gate in block RAM, changed one whole set at a time.
 
-The host writes a set field by field into shadow registers and then commits it, for one symbol or
+The host writes a set word by word into shadow registers and then commits it, for one symbol or
 as the default of all symbols without a set of their own. The commit bears a sequence number; one
 that is not above the last is refused. Nothing of a set is in force before all of it is.
 """
 
 from __future__ import annotations
-
-from dataclasses import fields
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, wiring
@@ -16,16 +14,17 @@ from amaranth.lib.wiring import In, Out
 
 from hw.risk_rows import limits_layout
 from hw.swept_memory import SweptMemory
-from nic.offload.limits import SCOPE_GATE, SCOPE_SYMBOL, Limits
+from nic.offload.limit_words import WORDS
+from nic.offload.limits import SCOPE_GATE, SCOPE_SYMBOL
 
 VALUE_BITS = 64
 SEQUENCE_BITS = 64
 INDEX_BITS = 32
 COUNTER_BITS = 32
-FIELDS = len(fields(Limits))
+FIELDS = len(WORDS)
 
 ShadowWrite = data.StructLayout({"number": range(FIELDS), "value": VALUE_BITS})
-"""A field of the shadow set by its number in the table LIMIT; bits above its width are cut."""
+"""A word of the shadow set, by its place in ``WORDS``; bits above its width are cut."""
 
 Commit = data.StructLayout(
     {"is_default": 1, "symbol_index": INDEX_BITS, "sequence_number": SEQUENCE_BITS}
@@ -83,9 +82,9 @@ class LimitsTable(wiring.Component):
         shadow_gate = Signal(gate_layout)
         written = Signal(FIELDS)
         places = []
-        for entry in fields(Limits):
-            home = shadow_row if entry.metadata["scope"] == SCOPE_SYMBOL else shadow_gate
-            places.append(home[entry.name])
+        for word in WORDS:
+            home = shadow_row if word.scope == SCOPE_SYMBOL else shadow_gate
+            places.append(home[word.name])
         with m.If(self.shadow_valid):
             for number, place in enumerate(places):
                 with m.If(self.shadow.number == number):

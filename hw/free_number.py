@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The number of the next order: the next one whose place in the order table is free."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.risk_rows import NUMBER_BITS
+from hw.swept_memory import SweptMemory
+
+
+class FreeNumber(wiring.Component):
+    """Numbers count up from 1 and skip those whose place (the remainder by the table) is taken.
+
+    Members: ``number``: the next to give, right while ``is_ready``; the search goes on by itself,
+    one place per cycle. ``take``: it is given now (only while ``is_ready``). ``free``, ``place``:
+    the order at a place is gone; when the search went past that place, it goes back.
+    With every place taken it is not ready.
+    """
+
+    def __init__(self, order_bits: int) -> None:
+        """``order_bits``: two to this power places; raises ``ValueError`` outside 1 to 16."""
+        if not 1 <= order_bits <= 16:
+            raise ValueError(f"order_bits {order_bits} is not from 1 to 16")
+        self.order_bits = order_bits
+        super().__init__(
+            {
+                "number": Out(NUMBER_BITS),
+                "is_ready": Out(1),
+                "take": In(1),
+                "free": In(1),
+                "place": In(order_bits),
+                "init_done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """A bit per place; the search stands at ``passed`` places beyond the first number."""
+        m = Module()
+        bits = self.order_bits
+        m.submodules.taken = taken = SweptMemory(1, 1 << bits)
+        look_at, is_taken = taken.read()
+        first = Signal(NUMBER_BITS, init=1)  # behind the last that was given
+        passed = Signal(bits + 1)  # places behind first that are taken
+        candidate = Signal(NUMBER_BITS, init=1)  # first + passed
+        is_known = Signal()  # is_taken is of the candidate
+        freed, freed_distance = Signal(), Signal(bits)
+        m.d.comb += [
+            self.number.eq(candidate),
+            self.init_done.eq(taken.init_done),
+            taken.write_enable.eq(self.take | self.free),
+            taken.write_address.eq(Mux(self.free, self.place, candidate)),
+            taken.write_data.eq(self.take & ~self.free),
+            look_at.eq(candidate),
+            self.is_ready.eq(
+                self.init_done & is_known & ~is_taken & ~freed & ~self.free & ~passed[-1]
+            ),
+        ]
+        # a place that is freed is compared a cycle later
+        m.d.sync += [freed.eq(self.free), freed_distance.eq(self.place - first)]
+        m.d.sync += is_known.eq(self.init_done & ~self.take)
+        with m.If(self.take):
+            m.d.sync += [first.eq(candidate + 1), candidate.eq(candidate + 1), passed.eq(0)]
+        with m.Elif(freed & (freed_distance < passed)):
+            m.d.sync += [
+                candidate.eq(first + freed_distance),
+                passed.eq(freed_distance),
+                is_known.eq(0),
+            ]
+        with m.Elif(~freed & ~self.free & is_known & is_taken & ~passed[-1]):
+            m.d.sync += [candidate.eq(candidate + 1), passed.eq(passed + 1), is_known.eq(0)]
+        return m
