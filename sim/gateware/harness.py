@@ -39,7 +39,7 @@ def model(
     refuses, and TypeError for a component whose ports can not be ports.
     """
     ports = verilog.ports_of(component)
-    text = verilog.verilog_from(verilog.rtlil_of(component, name))
+    text = verilog.with_constant_bits(verilog.verilog_from(verilog.rtlil_of(component, name)))
     clocked = verilog.has_clock(text, name)
     if random_memory:
         text = verilog.with_random_memories(text)

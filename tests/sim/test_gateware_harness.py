@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from amaranth.hdl import Cat, Module, signed
+from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -189,6 +189,29 @@ def test_written_memories_start_with_garbage() -> None:
     assert first == contents(seed=1)
     assert first[0] != second[0] and len(set(first[0])) > 8
     assert first[1] == second[1] == constants
+
+
+class Partial(wiring.Component):
+    """A combinational signal of which most bits are never assigned: they are 0."""
+
+    enable: In(1)
+    out: Out(32)
+
+    def elaborate(self, platform):
+        m = Module()
+        part = Signal(32)
+        with m.If(self.enable):
+            m.d.comb += part[8:16].eq(0xFF)
+        m.d.sync += self.out.eq(part)
+        return m
+
+
+def test_bits_never_assigned_are_zero() -> None:
+    for seed in range(3):
+        with harness.model(Partial(), "partial", seed=seed) as model:
+            model.step(enable=1)
+            assert model.step(enable=0)["out"] == 0xFF00
+            assert model.step(enable=0)["out"] == 0
 
 
 def test_a_feed_waits_for_ready_and_for_its_cycle() -> None:
