@@ -137,7 +137,8 @@ def pack_rows(layout: Any, fields: Mapping[Any, Any], count: int) -> Array:
         if given.ndim == 2:
             octets = given
         elif shape.width > 64:
-            octets = np.broadcast_to(from_int(int(value), shape.width), (count, -1))
+            one = from_int(int(value), shape.width)
+            octets = np.broadcast_to(one, (count, one.shape[-1]))
         else:
             octets = as_rows(_checked(given, shape, str(name), count))
         _insert(rows, octets, found.offset, shape.width)
