@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two lines in, the first copy of each message out, with the gaps that neither line filled.
+
+The specification is ``nic/framing/arbiter_reference.py``. Line A's message is decided in its own
+cycle. So is line B's, unless A's becomes an event in that cycle: then it waits in a queue, in
+order. A copy never waits, so that lines in step do not fill the queue; neither does a message wait
+for a copy, so that the faster line is not held up by the slower one.
+
+To decide and to be ready for the next cycle takes two comparisons of 64 bits one after the other,
+which is too much for a cycle. So each number is held against the state a cycle before its message
+is there (``ParsedLine.upcoming``): against the state as it stands, and against what it becomes if
+one of the messages that are there now is taken. The decision then only chooses.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.arbiter_queue import ArbiterQueue, StartSignature, item_layout
+from hw.event import CYCLE_BITS, SEQUENCE_NUMBER_BITS, event_layout
+from hw.line_signature import PARSER_CYCLES, ParsedLine
+from hw.request import SYMBOL_BITS
+from hw.symbol_filter import symbol_layout
+from nic.framing.enumerations import ARBITER
+from nic.framing.feed_format import FeedFormat
+
+COUNTER_BITS = 64
+
+
+class Candidate:
+    """A message of a line, or the head of the queue: where its number stands, what it would do.
+
+    ``is_new``: at the expected number or behind it; ``is_next``: at it; ``is_missing``: in the
+    open gap and not given up. These are known at the cycle's beginning. ``is_taken`` is decided.
+    """
+
+    def __init__(self, name: str, item: Any, following: Value, is_valid: Value) -> None:
+        self.name, self.item, self.following, self.is_valid = name, item, following, is_valid
+        self.number: Value = item.message.sequence_number
+        self.is_new, self.is_next, self.is_missing = (
+            Signal(name=f"{what}_{name}") for what in ("is_new", "is_next", "is_missing")
+        )
+        self.is_taken = Signal(name=f"is_taken_{name}")
+        self.wants = Signal(name=f"wants_{name}")
+        self.moves, self.opens, self.is_late, self.starts = (
+            Signal(name=f"{what}_{name}") for what in ("moves", "opens", "is_late", "starts")
+        )
+
+    def decide(self, m: Module, is_arbitrating: Value, is_started: Value) -> None:
+        """What it wants, and what it does to the state when it is taken."""
+        does = self.is_taken & is_arbitrating
+        is_start = self.item.is_start & ~self.item.is_message
+        m.d.comb += [
+            self.wants.eq(
+                Mux(
+                    self.item.is_message,
+                    ~is_arbitrating | self.is_new | self.is_missing,
+                    is_start | is_arbitrating & self.is_new,
+                )
+            ),
+            self.starts.eq(self.is_taken & is_start),
+            self.moves.eq((does & self.is_new) | self.starts),
+            self.opens.eq(does & self.is_new & ~self.is_next & is_started & ~is_start),
+            self.is_late.eq(does & ~self.is_new & ~is_start),
+        ]
+
+
+class Arbiter(wiring.Component):
+    """Arbitration of lines ``a`` and ``b`` by sequence number.
+
+    ``event`` is registered, a cycle after its message; without ``is_arbitrating`` every message
+    of both lines is one. ``is_for_host``: the event that is valid goes to the host; with
+    ``drops_unwanted`` those of unwanted instruments do not. ``symbol_a``, ``symbol_b``: what the
+    filter says of the message that is valid. ``cycle`` counts cycles.
+
+    ``start`` sets what is expected next; it takes its place among what waits.
+    ``gap_opened``: for one cycle when a message or an idle datagram shows that others are missing.
+    ``counters`` (the table ``ARBITER``) follow by three cycles.
+    """
+
+    def __init__(self, feed: FeedFormat, symbol_bits: int = SYMBOL_BITS) -> None:
+        self.feed = feed
+        self._item = item_layout(feed, symbol_bits)
+        symbol, number = symbol_layout(symbol_bits), SEQUENCE_NUMBER_BITS
+        event = event_layout(feed, symbol_bits)
+        super().__init__(
+            {
+                "a": In(ParsedLine(feed)),
+                "b": In(ParsedLine(feed)),
+                "symbol_a": In(symbol),
+                "symbol_b": In(symbol),
+                "cycle": In(CYCLE_BITS),
+                "is_arbitrating": In(1),
+                "drops_unwanted": In(1),
+                "start": In(StartSignature),
+                "event": Out(wiring.Signature({"valid": Out(1), "payload": Out(event)})),
+                "is_for_host": Out(1),
+                "gap_opened": Out(1),
+                "expected": Out(number),
+                "gap_next": Out(number),
+                "gap_end": Out(number),
+                "counters": Out(data.StructLayout(dict.fromkeys(ARBITER.names, COUNTER_BITS))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The decision: of both lines' messages and of what waits, at most one is taken."""
+        m = Module()
+        m.submodules.queue = queue = ArbiterQueue(self.feed, self._item)
+        a, b = self._line(m, "a", self.a, self.symbol_a), self._line(m, "b", self.b, self.symbol_b)
+        is_known = Signal()  # where the head stands
+        m.d.sync += is_known.eq(queue.has_head & ~queue.pop)
+        head = Candidate("head", queue.head, queue.head.following, queue.has_head & is_known)
+
+        is_started, is_in_step = Signal(), Signal()
+        for candidate in (a, b, head):
+            candidate.decide(m, self.is_arbitrating, is_started)
+        # A copy is a copy whatever happens in its cycle: the state only moves on.
+        wants_b = b.wants & ~(is_in_step & a.is_valid & self.is_arbitrating)
+        m.d.sync += is_in_step.eq(self.a.upcoming == self.b.upcoming)
+        m.d.comb += [
+            a.is_taken.eq(a.is_valid & a.wants),
+            b.is_taken.eq(b.is_valid & wants_b & queue.is_empty & ~a.is_taken),
+            head.is_taken.eq(head.is_valid & head.wants & ~a.is_taken),
+            queue.push.eq(b.is_valid & wants_b & (a.is_taken | ~queue.is_empty)),
+            queue.item.eq(b.item),
+            queue.has_message.eq(b.is_valid),
+            queue.pop.eq(head.is_valid & ~(head.wants & a.is_taken)),
+        ]
+        wiring.connect(m, queue.a, wiring.flipped(self.a.datagram))
+        wiring.connect(m, queue.b, wiring.flipped(self.b.datagram))
+        wiring.connect(m, queue.start, wiring.flipped(self.start))
+        self._look_ahead(m, a, self.a.upcoming, own=a, others=(b, head))
+        self._look_ahead(m, b, self.b.upcoming, own=b, others=(a, head))
+        self._look_ahead(m, head, head.number, own=None, others=(a,))
+        self._move(m, (a, b, head), is_started)
+        self._count(
+            m,
+            (a, b, head),
+            {
+                "duplicates_a": a.is_valid & ~a.wants,
+                "duplicates_b": b.is_valid & ~wants_b,
+                "duplicates_head": head.is_valid & ~head.wants & head.item.is_message,
+                "overrun": queue.is_overrun,
+            },
+        )
+        return m
+
+    def _line(self, m: Module, name: str, line: Any, symbol: Any) -> Candidate:
+        """A line's message with what is known beside it."""
+        stamp = Signal(CYCLE_BITS, name=f"stamp_{name}")  # when its last byte was there
+        item = Signal(self._item, name=f"item_{name}")
+        m.d.sync += stamp.eq(self.cycle - (PARSER_CYCLES - 1))
+        m.d.comb += [
+            item.is_message.eq(1),
+            item.following.eq(line.upcoming),
+            item.message.eq(line.message.payload),
+            item.symbol.eq(symbol),
+            item.received_cycle.eq(stamp),
+        ]
+        return Candidate(name, item, line.upcoming, line.message.valid)
+
+    def _look_ahead(
+        self,
+        m: Module,
+        candidate: Candidate,
+        number: Value,
+        own: Candidate | None,
+        others: Sequence[Candidate],
+    ) -> None:
+        """Where ``number`` stands in the next cycle, whichever candidate is taken in this one.
+
+        ``own``: the candidate of which ``number`` is the one that follows.
+        """
+        reaches_expected, is_before_end = Signal(), Signal()
+        m.d.comb += [
+            reaches_expected.eq(number >= self.expected),
+            is_before_end.eq(number < self.gap_end),
+        ]
+        is_new: Value = reaches_expected
+        is_next: Value = number == self.expected
+        is_missing: Value = (number >= self.gap_next) & is_before_end
+        for other in others:
+            reaches = Signal(name=f"{candidate.name}_reaches_{other.name}")
+            m.d.comb += reaches.eq(number >= other.following)
+            is_new = Mux(other.moves, reaches, is_new)
+            is_next = Mux(other.moves, number == other.following, is_next)
+            in_new_gap = reaches_expected & ~reaches & (number != other.number)
+            is_missing = Mux(other.is_late, reaches & is_before_end, is_missing)
+            is_missing = Mux(other.opens, in_new_gap, is_missing & ~other.starts)
+        if own is not None:
+            is_new, is_next = is_new | own.moves, is_next | own.moves
+            is_missing = Mux(own.is_late, is_before_end, is_missing & ~own.opens)
+        m.d.sync += [
+            candidate.is_new.eq(is_new),
+            candidate.is_next.eq(is_next),
+            candidate.is_missing.eq(is_missing),
+        ]
+
+    def _move(self, m: Module, candidates: Sequence[Candidate], is_started: Signal) -> None:
+        """The event and the state after it, from the candidate that is taken."""
+        a, b, head = candidates
+        item, number, following = (
+            Signal(self._item),
+            Signal(SEQUENCE_NUMBER_BITS),
+            Signal(SEQUENCE_NUMBER_BITS),
+        )
+        m.d.comb += [
+            item.eq(Mux(a.is_taken, a.item, Mux(head.is_valid, head.item, b.item))),
+            number.eq(item.message.sequence_number),
+            following.eq(item.following),
+        ]
+        moves, opens, is_late = (
+            a.moves | b.moves | head.moves,
+            a.opens | b.opens | head.opens,
+            a.is_late | b.is_late | head.is_late,
+        )
+        with m.If(moves):
+            m.d.sync += [
+                self.expected.eq(following),
+                is_started.eq(~head.starts | head.following.any()),
+            ]
+        with m.If(opens):
+            m.d.sync += [self.gap_next.eq(self.expected), self.gap_end.eq(number)]
+        with m.Elif(is_late):
+            m.d.sync += self.gap_next.eq(following)
+        with m.Elif(head.starts):
+            m.d.sync += self.gap_next.eq(self.gap_end)
+        event = self.event.payload
+        symbol = item.symbol
+        m.d.sync += [
+            self.event.valid.eq(a.is_taken | b.is_taken | (head.is_taken & head.item.is_message)),
+            event.message.eq(item.message.message),
+            event.length_bytes.eq(item.message.length_bytes),
+            event.sequence_number.eq(number),
+            event.line.eq(~a.is_taken),
+            event.after_gap.eq(opens),
+            event.is_late.eq(is_late),
+            event.is_wanted.eq(symbol.is_wanted),
+            event.symbol_index.eq(symbol.symbol_index),
+            event.received_cycle.eq(item.received_cycle),
+            self.is_for_host.eq(symbol.is_wanted | ~self.drops_unwanted),
+            self.gap_opened.eq(opens),
+        ]
+
+    def _count(self, m: Module, candidates: Sequence[Candidate], lost: dict[str, Value]) -> None:
+        """The counters, some cycles behind so that no decision waits for their sums."""
+        head = candidates[-1]
+        was = {name: Signal(name=f"was_{name}") for name in (*lost, "starts", "late")}
+        m.d.sync += [was[name].eq(value) for name, value in lost.items()]
+        m.d.sync += was["starts"].eq(head.starts)
+        expected, gap_next, gap_end = (
+            Signal(SEQUENCE_NUMBER_BITS, name=f"was_{name}")
+            for name in ("expected", "gap_next", "gap_end")
+        )
+        number = self.event.payload.sequence_number
+        event, opened, is_late = self.event, self.gap_opened, self.event.payload.is_late
+        missing, abandoned = Signal(SEQUENCE_NUMBER_BITS), Signal(SEQUENCE_NUMBER_BITS)
+        m.d.sync += [
+            expected.eq(self.expected),
+            gap_next.eq(self.gap_next),
+            gap_end.eq(self.gap_end),
+            missing.eq(Mux(opened, number - expected, 0)),
+            abandoned.eq(Mux(is_late, number, gap_end) - gap_next),
+        ]
+        has_abandoned = Signal()
+        m.d.sync += has_abandoned.eq(opened | was["starts"] | is_late)
+        increments = {
+            "events": event.valid,
+            "duplicates_a": was["duplicates_a"],
+            "duplicates_b": was["duplicates_b"] + was["duplicates_head"],
+            "gaps": opened,
+            "missing": missing,
+            "recovered": is_late,
+            "gap_abandoned": Mux(has_abandoned, abandoned, 0),
+            "overrun": was["overrun"],
+            "unwanted": event.valid & ~event.payload.is_wanted,
+            "unwanted_dropped": event.valid & ~self.is_for_host,
+        }
+        for name in ARBITER.names:
+            counter = self.counters[name]
+            m.d.sync += counter.eq(counter + increments[name])
