@@ -167,8 +167,13 @@ class Model:
             given, cycles = self._rows(inputs, cycles)
             stride = self.input_type.itemsize
         names = [when] if isinstance(when, str) else list(when or ())
-        places = np.array([self._output(name).offset for name in names], np.int32)
-        wanted = -1 if when is None else len(names)
+        looked_at = [
+            place.offset + n
+            for place in map(self._output, names)
+            for n in range((place.port.width_bits + 7) // 8)
+        ]
+        places = np.array(looked_at, np.int32)
+        wanted = -1 if when is None else len(places)
         feeds = feeds or {}
         streams = (_Stream * max(1, len(feeds)))()
         for stream, (name, feed) in zip(streams, feeds.items(), strict=False):
