@@ -14,12 +14,17 @@ from pathlib import Path
 
 from host.risk import page as risk_page
 from nic.enumeration import ids_text
+from nic.offload import page as offload_page
 from nic.wire import generate as wire
 from nic.wire import page
 
 ROOT = Path(__file__).resolve().parent.parent
 
-LAYOUTS = {"host.ipc.layout": "RING", "host.journal.layout": "JOURNAL_LAYOUT"}
+LAYOUTS = {
+    "host.ipc.layout": "RING",
+    "host.journal.layout": "JOURNAL_LAYOUT",
+    "nic.offload.records": "OFFLOAD",
+}
 """Tables of records that never leave the machine: module and name of the table."""
 
 
@@ -37,6 +42,7 @@ def outputs() -> dict[Path, str]:
             found[path.parent / "ids.pxd"] = ids_text(module, tables)
     found[ROOT / "docs" / "wire-formats.md"] = page.page_text()
     found[ROOT / "docs" / "risk.md"] = risk_page.page_text()
+    found[ROOT / "docs" / "registers.md"] = offload_page.page_text()
     return found
 
 
