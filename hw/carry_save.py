@@ -41,6 +41,11 @@ def carry_save(operands: Sequence[Value], ones: int) -> tuple[Value, Value, int]
     return rest[0], rest[1], ones
 
 
+def with_carry(left: Value, right: Value, carry_in: int) -> Value:
+    """The sum with a carry in one chain, one bit wider than the numbers, which are unsigned."""
+    return (Cat(Const(carry_in, 1), left) + Cat(Const(carry_in, 1), right))[1:]
+
+
 def _is_not_negative(m: Module, operands: Sequence[ValueLike], ones: int) -> Value:
     """Whether a sum of numbers plus ``ones`` is at least 0; valid in the next cycle."""
     values = [Value.cast(operand) for operand in operands]
@@ -49,8 +54,8 @@ def _is_not_negative(m: Module, operands: Sequence[ValueLike], ones: int) -> Val
     half = width // 2
     low = Signal(half + 1)
     high = [Signal(width - half, name=f"high_{carry}") for carry in range(2)]
-    m.d.comb += low.eq(left[:half] + right[:half] + carry_in)
-    m.d.comb += [high[carry].eq(left[half:] + right[half:] + carry) for carry in range(2)]
+    m.d.comb += low.eq(with_carry(left[:half], right[:half], carry_in))
+    m.d.comb += [high[carry].eq(with_carry(left[half:], right[half:], carry)) for carry in range(2)]
     carry = Signal()
     negative = Signal(2)
     m.d.sync += [carry.eq(low[-1]), negative.eq(Cat(high[0][-1], high[1][-1]))]
@@ -73,7 +78,7 @@ def total(operands: Sequence[ValueLike], width: int) -> Value:
     """The sum of numbers, modulo ``width`` bits, with one carry chain."""
     cut = [Value.cast(operand) for operand in operands]
     left, right, carry_in = carry_save([widened(v, max(width, len(v) + 1))[:width] for v in cut], 0)
-    return (left + right + carry_in)[:width]
+    return with_carry(left, right, carry_in)[:width]
 
 
 MULTIPLIER_BITS = 18

@@ -13,9 +13,8 @@ from collections.abc import Mapping
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-from nic.offload.enumerations import RISK
-
-REASON_BITS = (RISK.count - 1).bit_length()
+from hw.gate_ports import REASON_BITS
+from nic.offload.enumerations import FIRST_OF_NEW_RISK, RISK
 
 
 def any_of(bits: list[Value]) -> Value:
@@ -23,17 +22,17 @@ def any_of(bits: list[Value]) -> Value:
     return Cat(*bits).any() if bits else Const(0, 1)
 
 
-def first_number(findings: Mapping[int, Value], bits: int) -> Value:
+def first_number(findings: Mapping[int, Value]) -> Value:
     """The lowest number whose finding is 1, as a balanced tree; undefined without any."""
 
     def tree(entries: list[tuple[int, Value]]) -> tuple[Value, Value]:
         if len(entries) == 1:
-            return entries[0][1], Const(entries[0][0], bits)
+            return entries[0][1], Const(entries[0][0], REASON_BITS)
         half = (len(entries) + 1) // 2
         (found, number), (found_behind, number_behind) = tree(entries[:half]), tree(entries[half:])
         return found | found_behind, Mux(found, number, number_behind)
 
-    return tree(sorted(findings.items()))[1] if findings else Const(0, bits)
+    return tree(sorted(findings.items()))[1] if findings else Const(0, REASON_BITS)
 
 
 def by_number(findings: Mapping[str, Value]) -> dict[int, Value]:
@@ -45,10 +44,10 @@ def by_number(findings: Mapping[str, Value]) -> dict[int, Value]:
 class FirstReason:
     """What stands against a request; make it in the cycle of the early findings.
 
-    ``early`` and ``late`` are findings by name, the late ones of the next cycle; ``first_new_risk``
-    names the first reason that does not hold against what ``reduces`` risk (known early).
-    A cycle after the late ones: ``passed``, and ``reason`` (0 when passed), a few gates behind
-    registers.
+    ``early`` and ``late`` are findings by name, the late ones of the next cycle; ``reduces`` (known
+    early) says that only what stands before ``FIRST_OF_NEW_RISK`` holds against the request.
+    A cycle after the late ones: ``passed``, one look-up table behind registers, and ``reason`` (0
+    when passed), a few of them.
     """
 
     def __init__(
@@ -57,47 +56,50 @@ class FirstReason:
         early: Mapping[str, Value],
         late: Mapping[str, Value],
         reduces: Value,
-        first_new_risk: str,
     ) -> None:
         """Raises ``ValueError`` when a reason is both early and late."""
         if set(early) & set(late):
             raise ValueError(f"early and late: {set(early) & set(late)}")
-        border = RISK.value(first_new_risk)
+        border = FIRST_OF_NEW_RISK
         numbered, awaited = by_number(early), by_number(late)
-        always = {n: bit for n, bit in numbered.items() if n < border}
-        new_risk = {n: bit for n, bit in numbered.items() if n >= border}
 
-        has_always, has_new_risk, is_reducing = Signal(), Signal(), Signal()
-        always_number, new_risk_number = Signal(REASON_BITS), Signal(REASON_BITS)
+        # next to the early findings: all that the late ones ask of them
+        kept = {n: Signal(name=f"found_{RISK.name_of(n)}") for n in numbered}
         earlier = {n: Signal(name=f"earlier_{RISK.name_of(n)}") for n in awaited}
+        has_always, has_new_risk, is_reducing = Signal(), Signal(), Signal()
+        m.d.sync += [kept[n].eq(bit) for n, bit in numbered.items()]
         m.d.sync += [
-            has_always.eq(any_of(list(always.values()))),
-            has_new_risk.eq(any_of(list(new_risk.values()))),
-            is_reducing.eq(reduces),
-            always_number.eq(first_number(always, REASON_BITS)),
-            new_risk_number.eq(first_number(new_risk, REASON_BITS)),
+            earlier[n].eq(any_of([bit for before, bit in numbered.items() if before < n]))
+            for n in awaited
         ]
         m.d.sync += [
-            earlier[late_number].eq(any_of([b for n, b in numbered.items() if n < late_number]))
-            for late_number in awaited
+            has_always.eq(any_of([bit for n, bit in numbered.items() if n < border])),
+            has_new_risk.eq(any_of([bit for n, bit in numbered.items() if n >= border])),
+            is_reducing.eq(reduces),
         ]
 
-        early_number = Signal(REASON_BITS)
+        # next to the late ones
         counting = {n: bit & ~is_reducing if n >= border else bit for n, bit in awaited.items()}
         standing = {n: Signal(name=f"standing_{RISK.name_of(n)}") for n in awaited}
+        always_number, new_risk_number = Signal(REASON_BITS), Signal(REASON_BITS)
+        by_always, by_new_risk = Signal(), Signal()
+        thirds = [list(counting.values())[i::3] for i in range(3)]
+        against = [Signal(name=f"against_{i}") for i in range(4)]
         self.passed = Signal()
         self.reason = Signal(REASON_BITS)
         m.d.sync += [standing[n].eq(bit & ~earlier[n]) for n, bit in counting.items()]
         m.d.sync += [
-            self.passed.eq(
-                ~(has_always | (has_new_risk & ~is_reducing) | any_of(list(counting.values())))
-            ),
-            early_number.eq(
-                Mux(has_always, always_number, Mux(is_reducing, 0, new_risk_number))
-                & (has_always | has_new_risk).replicate(REASON_BITS)
-            ),
+            against[0].eq(has_always | (has_new_risk & ~is_reducing)),
+            *(part.eq(any_of(bits)) for part, bits in zip(against[1:], thirds, strict=True)),
+            always_number.eq(first_number({n: b for n, b in kept.items() if n < border})),
+            new_risk_number.eq(first_number({n: b for n, b in kept.items() if n >= border})),
+            by_always.eq(has_always),
+            by_new_risk.eq(has_new_risk & ~is_reducing),
         ]
-        late_number_value = first_number(standing, REASON_BITS)
-        m.d.comb += self.reason.eq(
-            Mux(any_of(list(standing.values())), late_number_value, early_number)
-        )
+
+        early_number = Mux(by_always, always_number, Mux(by_new_risk, new_risk_number, 0))
+        any_standing = any_of(list(standing.values()))
+        m.d.comb += [
+            self.passed.eq(~Cat(*against).any()),
+            self.reason.eq(Mux(any_standing, first_number(standing), early_number)),
+        ]

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks that one cycle of comparisons decides; the findings are valid in the next.
+
+Names and conditions are those of ``host/risk/reference.py`` and ``host/risk/reference_checks.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+
+from hw.carry_save import exceeds, reaches
+from hw.request import Action
+from hw.risk_products import BUY, later
+from nic.offload.enumerations import ORDER_TYPE
+from nic.offload.limits import MAXIMUM_QUANTITY_SHARES
+
+SELL, SELL_SHORT, SELL_SHORT_EXEMPT = map(ord, "STE")
+DAY, IOC = ord("0"), ord("3")
+TRADING = ord("T")
+UNRESTRICTED = ord("0")
+
+
+def always(m: Module, view: Any) -> dict[str, Value]:
+    """What holds against everything, kills excepted; of a cancel only what concerns it."""
+    request = view.request
+    is_new, is_cancel = request.action == Action.NEW, request.action == Action.CANCEL
+    is_replace = request.action == Action.REPLACE
+    is_side = Cat(*(request.side == s for s in (BUY, SELL, SELL_SHORT, SELL_SHORT_EXEMPT))).any()
+    in_force = Cat(request.time_in_force == t for t in (DAY, IOC)).any()
+    invalid = Signal()
+    m.d.comb += invalid.eq(
+        (request.action == Action.INVALID)
+        | (request.quantity == 0)
+        | (request.quantity > MAXIMUM_QUANTITY_SHARES)
+        | (request.price == 0)
+        | ~in_force
+        | (is_new & ~is_side)
+    )
+    findings = {
+        "no_limits_set": ~is_cancel & ~view.is_set,
+        "order_entry_down": ~view.sessions_up.bit_select(request.venue, 1),
+        "invalid_request": ~is_cancel & invalid,
+        "unknown_symbol": is_new & (request.symbol_index >= view.symbol_count),
+        "unknown_order": ~is_new & ~view.is_known,
+        "order_busy": is_replace & view.is_busy,
+        "replace_below_executed": is_replace & view.is_below_executed,
+        "order_table_full": ~is_cancel & view.is_full,
+    }
+    return {name: later(m, finding) for name, finding in findings.items()}
+
+
+def permission_and_market(m: Module, view: Any) -> dict[str, Value]:
+    """What may be traded, how and when; book, feed, trading state and price bands."""
+    request, limits, top = view.request, view.limits, view.top
+    is_buy = request.side == BUY
+    kinds = {
+        "day": request.time_in_force == DAY,
+        "ioc": request.time_in_force == IOC,
+        "post_only": request.post_only,
+        "buy": is_buy,
+        "sell": request.side == SELL,
+        "sell_short": request.side == SELL_SHORT,
+        "sell_short_exempt": request.side == SELL_SHORT_EXEMPT,
+        "replace": request.action == Action.REPLACE,
+    }
+    kind_bits = Cat(*(kinds[name] for name in ORDER_TYPE.names))
+    bid, ask, price = top.bid_price, top.ask_price, request.price
+    crossed = bid.any() & ask.any() & (bid >= ask)
+    above = ~top.band_upper_price.any() | (price > top.band_upper_price)
+    below = ~top.band_lower_price.any() | (price < top.band_lower_price)
+    findings = {
+        "symbol_restricted": limits.is_restricted,
+        "symbol_not_allowed": ~limits.is_allowed,
+        "order_type_not_allowed": (kind_bits & ~limits.allowed_order_types).any(),
+        "market_phase": ~limits.allowed_phases.bit_select(view.market_phase, 1),
+        "symbol_not_clean": top.book_state.any(),
+        "feed_stale": view.is_stale,
+        "symbol_halted": (top.trading_state != TRADING) | top.operational_halt,
+        "market_crossed": crossed,
+        "price_band": Mux(is_buy, above, below),
+    }
+    return {name: later(m, finding) for name, finding in findings.items()}
+
+
+def size(m: Module, view: Any) -> dict[str, Value]:
+    """What one order may leave open."""
+    limits, leaves = view.limits, view.leaves
+    findings = {
+        "minimum_quantity": leaves < limits.minimum_quantity_shares,
+        "maximum_quantity": leaves > limits.maximum_quantity_shares,
+        "average_daily_volume": leaves > limits.average_daily_volume_bound_shares,
+    }
+    return {name: later(m, finding) for name, finding in findings.items()}
+
+
+def reference_price(m: Module, view: Any) -> dict[str, Value]:
+    """Whether the collars have references, and none is too old."""
+    top, t_ns = view.top, view.t_ns
+    best = Mux(view.request.side == BUY, top.ask_price, top.bid_price)
+    is_absent = later(m, (best == 0) | (top.last_price == 0))
+    is_past = reaches(m, [t_ns], [top.updated_ns])
+    is_young = reaches(m, [top.updated_ns, view.limits.reference_age_limit_ns], [t_ns])
+    return {"no_fresh_reference": is_absent | ~is_past | ~is_young}
+
+
+def short_sale_and_position(m: Module, view: Any) -> dict[str, Value]:
+    """Worst-case position of the request's side, and Regulation SHO."""
+    request, limits, exposure, top = view.request, view.limits, view.exposure, view.top
+    position, added = exposure.position, view.shares_added
+    bought, sold = exposure.buy.open_shares, exposure.sell.open_shares
+    adds = later(m, added.any())
+    buys = later(m, request.side == BUY)
+    long_mark = later(m, request.side == SELL)
+    short_mark = later(m, (request.side == SELL_SHORT) | (request.side == SELL_SHORT_EXEMPT))
+    too_long = exceeds(m, [bought, added, position], [limits.maximum_long_position_shares])
+    too_short = exceeds(m, [sold, added], [position, limits.maximum_short_position_shares])
+    not_located = exceeds(m, [sold, added], [position, limits.short_sale_locate_shares])
+    sells_short = exceeds(m, [sold, added], [position])
+    low = (top.bid_price == 0) | (request.price <= top.bid_price)
+    restricted = (request.side == SELL_SHORT) & (top.short_sale_state != UNRESTRICTED) & low
+    return {
+        "short_sale_mark": adds & long_mark & sells_short,
+        "short_sale_locate": adds & short_mark & not_located,
+        "short_sale_restricted": later(m, restricted),
+        "maximum_long_position": adds & buys & too_long,
+        "maximum_short_position": adds & ~buys & too_short,
+    }
+
+
+def sums_and_flow(m: Module, view: Any) -> dict[str, Value]:
+    """Sums over all symbols that need no product, and what is counted."""
+    rooms, added = view.rooms, view.shares_added
+    findings = {
+        "daily_quantity": added.any() & (added > rooms.daily_shares),
+        "loss_limit": rooms.loss_limit,
+        "open_orders": rooms.open_orders,
+        "unacknowledged_orders": rooms.unacknowledged_orders,
+        "repeated_execution": view.repeated_execution,
+        "order_to_trade_ratio": rooms.order_to_trade_ratio,
+    }
+    return {name: later(m, finding) for name, finding in findings.items()}
+
+
+def own_orders(m: Module, view: Any) -> tuple[Value, Value]:
+    """Whether the price reaches an own order of the other side; whether the request reduces risk.
+
+    A cancel always does.
+    """
+    request, exposure, added = view.request, view.exposure, view.shares_added
+    position, is_buy = exposure.position, request.side == BUY
+    best_buy, best_sell = exposure.buy.best_price, exposure.sell.best_price
+    reaches_sell = best_sell.any() & (request.price >= best_sell)
+    reaches_buy = best_buy.any() & (request.price <= best_buy)
+    crosses = later(m, Mux(is_buy, reaches_sell, reaches_buy))
+    buys = later(m, is_buy)
+    buy_closes = later(m, position < 0) & ~exceeds(
+        m, [exposure.buy.open_shares, added, position], [0]
+    )
+    sell_closes = later(m, position > 0) & reaches(
+        m, [position], [exposure.sell.open_shares, added]
+    )
+    is_smaller = later(m, view.is_smaller)
+    is_cancel = later(m, request.action == Action.CANCEL)
+    closes = Mux(buys, buy_closes, sell_closes)
+    return crosses, is_cancel | (~crosses & (is_smaller | closes))
+
+
+def early_findings(m: Module, view: Any) -> tuple[dict[str, Value], Value]:
+    """All findings of one cycle but the tokens, and whether the request reduces risk."""
+    crosses, reduces = own_orders(m, view)
+    findings = {
+        **always(m, view),
+        **permission_and_market(m, view),
+        **size(m, view),
+        **reference_price(m, view),
+        **short_sale_and_position(m, view),
+        **sums_and_flow(m, view),
+        "self_trade": crosses,
+    }
+    return findings, reduces

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The decision in gateware is the reference's, for states at the edges of all limits."""
+
+import os
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+from risk_edges import EDGES
+from risk_support import CHECKS, ORDER_BITS, STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS, Case
+
+from hw.risk_decision import DECISION_CYCLES, RiskDecision
+from nic.offload.enumerations import ALL_CHECKS, RISK
+from nic.offload.limits import Limits
+from sim.gateware import harness, rows
+
+SEED = int(os.environ.get("TICKWIRE_SEED", "20261122"))
+CASES = 12_000
+
+
+@pytest.fixture(scope="module")
+def model():
+    decision = RiskDecision(ORDER_BITS, SYMBOL_BITS, STRATEGY_BITS, VENUE_BITS)
+    return harness.model(decision, "risk_decision", optimise="-O1")
+
+
+def drawn(rng):
+    """A case at one to three edges, with most or few checks enabled."""
+    case = Case(rng)
+    names = rng.sample(list(EDGES), rng.choice((0, 1, 1, 2, 3)))
+    for name in sorted(names, key=("unknown_symbol", "no_limits_set").__contains__):
+        if case.values:
+            EDGES[name](case)
+    if case.values:
+        if rng.random() < 0.3:
+            chosen = rng.sample(CHECKS, rng.randrange(1, 6))
+            case.values["enabled_checks"] = sum(1 << number for number in chosen)
+        elif rng.random() < 0.5:
+            hard = ("short_sale_mark", "self_trade", "short_sale_locate")
+            case.values["enabled_checks"] = ALL_CHECKS & ~sum(1 << RISK.value(n) for n in hard)
+    case.gate.default = Limits(**case.values) if case.values else None
+    return case
+
+
+def test_decision_equals_reference(model):
+    rng = random.Random(SEED)
+    print(f"seed {SEED}")
+    views, expected = {"view": [], "tokens": [], "late": []}, []
+    seen = Counter()
+    for _ in range(CASES):
+        case = drawn(rng)
+        seen_by_gateware = case.view()
+        for name, values in seen_by_gateware.items():
+            layout = model.ports[name].layout
+            views[name].append(harness.pack(layout, values))
+        request = case.request
+        order = case.gate.resolve(request)
+        reason = case.gate.check(request, order, case.t_ns)
+        seen[RISK.name_of(reason)] += 1
+        alerts = notional = None
+        if reason == 0 and request.action != 2:
+            notional = case.gate.measure(request, order).notional
+            case.gate.take(request, order, case.t_ns)
+            alerts = case.gate.totals.credit_alerts
+        expected.append((reason, notional, alerts))
+    print(sorted(seen.items(), key=lambda item: -item[1]))
+    assert [name for name in RISK.names if not seen[name]] == []
+
+    model.reset()
+    delays = {"view": 0, "tokens": 1, "late": 2}
+    padded = {
+        name: [0] * delays[name] + views[name] + [0] * (DECISION_CYCLES - delays[name])
+        for name in views
+    }
+    inputs = {name: rows_of(model, name, numbers) for name, numbers in padded.items()}
+    outputs = model.run(inputs)[DECISION_CYCLES:]
+    for i, (reason, notional, alerts) in enumerate(expected):
+        where = f"seed {SEED}, case {i}"
+        row = outputs[i]
+        got = int(row["reason"])
+        assert RISK.name_of(got) == RISK.name_of(reason), where
+        assert int(row["passed"]) == (reason == 0), where
+        if notional is not None:
+            assert (int(row["notional"]), int(row["is_credit_alert"])) == (notional, alerts), where
+
+
+def rows_of(model, name, numbers):
+    bits = model.ports[name].width_bits
+    octets = np.stack([rows.from_int(number, bits) for number in numbers])
+    return rows.port_array(octets, bits)
