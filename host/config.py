@@ -104,10 +104,13 @@ class Venue(Section):
 
 
 class Risk(Section):
-    """Limits of the risk gate: ``defaults`` for every symbol, ``symbols`` for single ones."""
+    """Limits of the risk gate: ``defaults`` for every symbol, ``symbols`` for single ones.
 
-    defaults: dict[str, int]
-    symbols: dict[str, dict[str, int]] = {}
+    Every limit of ``docs/risk.md`` by name, and ``disabled_checks``.
+    """
+
+    defaults: dict[str, int | list[str]]
+    symbols: dict[str, dict[str, int | list[str]]] = {}
 
 
 class Engine(Section):

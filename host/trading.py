@@ -23,6 +23,7 @@ from host.metrics.stages import StageClock
 from host.oms.oms import OrderManager
 from host.risk.gate import RiskGate
 from host.risk.seal import Seal
+from nic.offload.enumerations import ALL_CHECKS, MARKET_PHASE, ORDER_TYPE, checks
 from nic.offload.limits import Limits
 from nic.stream import Stream
 
@@ -93,11 +94,26 @@ class Trading:
         return all(channel.reports.session_state_name == "up" for channel in self.channels)
 
 
-def limits_of(values: Mapping[str, int], base: Limits | None, where: str) -> Limits:
-    """A whole set of limits out of a configuration table; raises :class:`ConfigError`."""
-    merged = {**(asdict(base) if base else {}), **values}
+NAMED_BITS = {"allowed_order_types": ORDER_TYPE, "allowed_phases": MARKET_PHASE}
+"""Limits that a configuration gives as a list of names."""
+
+
+def limits_of(values: Mapping[str, int | Sequence[str]], base: Limits | None, where: str) -> Limits:
+    """A whole set of limits out of a configuration table; raises :class:`ConfigError`.
+
+    ``disabled_checks`` names the checks that are not made; without it (and without a ``base``)
+    every check is. ``allowed_order_types`` and ``allowed_phases`` may be lists of names.
+    """
+    merged = {**(asdict(base) if base else {"enabled_checks": ALL_CHECKS}), **values}
     try:
+        if "disabled_checks" in merged:
+            merged["enabled_checks"] = ALL_CHECKS & ~checks(*merged.pop("disabled_checks"))
+        for name, table in NAMED_BITS.items():
+            if not isinstance(merged.get(name, 0), int):
+                merged[name] = sum({1 << table.value(entry) for entry in merged[name]})
         return Limits(**merged)
+    except KeyError as error:
+        raise ConfigError(f"{where}: {error.args[0]}") from None
     except (TypeError, ValueError) as error:
         text = str(error).removeprefix("Limits.__init__() ").removeprefix("__init__() ")
         raise ConfigError(f"{where}: {text}") from None

@@ -71,7 +71,7 @@ ALL_CHECKS = (1 << RISK.count) - (1 << FIRST_OF_NEW_RISK)
 
 def checks(*names: str) -> int:
     """Bits of ``enabled_checks`` for reasons by name; raises ``KeyError`` for another name."""
-    return sum(1 << RISK.value(name) for name in names)
+    return sum({1 << RISK.value(name) for name in names})
 
 
 LIMIT = Enumeration(

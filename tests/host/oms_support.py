@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from host.oms.oms import OrderManager
 from host.oms.paper_channel import PaperChannel
 from host.risk.gate import RiskGate
 from host.risk.seal import Seal
-from nic.offload.limits import Limits
+from nic.offload.enumerations import ALL_CHECKS, checks
+from nic.offload.limits import widest_limits
 
 KEY = 0x0123_4567_89AB_CDEF_FEDC_BA98_7654_3211
 BUY, SELL = ord("B"), ord("S")
@@ -17,7 +20,8 @@ LIVE, DEAD = ord("L"), ord("D")
 QUERY = ord("Q")
 NOW = 10**12
 
-LIMITS = Limits(
+LIMITS = replace(
+    widest_limits(ALL_CHECKS & ~checks("price_band", "short_sale_mark")),
     maximum_quantity_shares=100_000,
     maximum_notional=10**14,
     collar_best_basis_points=10_000,

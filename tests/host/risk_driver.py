@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from risk_limits import random_limits

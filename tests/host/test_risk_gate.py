@@ -11,8 +11,11 @@ from host.journal.journal import Journal
 from host.journal.record import Record
 from host.risk.gate import RiskGate
 from host.risk.seal import Seal, SealChecker
-from nic.offload.enumerations import LIMIT, RISK
+from nic.offload.enumerations import ALL_CHECKS, LIMIT, RISK, checks
 from nic.offload.limits import Limits
+
+CLOSED = Limits(**dict.fromkeys(LIMIT.names, 0) | {"enabled_checks": ALL_CHECKS})
+"""Every check is made, and every limit at its tightest."""
 
 
 def desk_with(**limits):
@@ -72,8 +75,10 @@ def test_every_limit_fits_its_width(entry):
 
 
 def test_the_limit_numbers_are_the_order_of_the_values():
-    numbered = Limits(**{name: LIMIT.value(name) for name in LIMIT.names})
-    assert numbered.values() == tuple(range(LIMIT.count))
+    nothing = replace(CLOSED, enabled_checks=0)
+    for name in LIMIT.names:
+        values = replace(nothing, **{name: 1}).values()
+        assert [i for i, value in enumerate(values) if value] == [LIMIT.value(name)]
 
 
 def test_session_and_table():
@@ -91,7 +96,7 @@ def test_session_and_table():
     "bad",
     [
         {"action": 3},
-        {"side": ord("T")},
+        {"side": ord("X")},
         {"quantity": 0},
         {"quantity": 1_000_000},
         {"price": 0},
@@ -178,7 +183,7 @@ def test_collars(side, which):
     limits = {f"collar_{which}_{k}": v for k, v in tight.items()}
     other = "last" if which == "best" else "best"
     limits |= {f"collar_{other}_{k}": v for k, v in open_.items()}
-    desk = desk_with(**limits)
+    desk = desk_with(**limits, enabled_checks=LIMITS.enabled_checks & ~checks("market_crossed"))
     sign = 1 if side == BUY else -1
     reason = {"best": "collar_best_price", "last": "collar_last_trade"}[which]
     if which == "best":
@@ -324,7 +329,7 @@ def closing_desk():
     desk.execute(desk.live(BUY, 300), 300)
     desk.gate.set_feed_stale(True)
     desk.gate.set_top(0, CLOSED_MARKET)
-    desk.gate.set_limits(None, Limits(**dict.fromkeys(LIMIT.names, 0)), 2)
+    desk.gate.set_limits(None, CLOSED, 2)
     return desk
 
 
@@ -332,17 +337,19 @@ def test_what_reduces_risk_passes_every_check_but_the_first():
     desk = closing_desk()
     first = desk.new(SELL, 200, 50_000)
     desk.new(SELL, 100, 50_000)
-    assert refused(desk, side=SELL, quantity=1) == "symbol_not_clean"
-    assert refused(desk, side=BUY, quantity=1) == "symbol_not_clean"
+    assert refused(desk, side=SELL, quantity=1) == "symbol_not_allowed"
+    assert refused(desk, side=BUY, quantity=1) == "symbol_not_allowed"
     desk.accept(first, 200, 50_000)
     # less, and no nearer to the market
     assert refused(desk, REPLACE, user_ref_num=first, quantity=201, price=50_000) == (
-        "symbol_not_clean"
+        "symbol_not_allowed"
     )
     desk.replace(first, 150, price=50_000)
 
 
-@pytest.mark.parametrize("scope, number", [("global", None), ("strategy", 0), ("symbol", 0)])
+@pytest.mark.parametrize(
+    "scope, number", [("global", None), ("session", 0), ("strategy", 0), ("symbol", 0)]
+)
 def test_a_kill_stops_all_but_cancels(scope, number):
     desk = closing_desk()
     live = desk.new(SELL, 100, 50_000)
@@ -359,7 +366,13 @@ def test_a_kill_stops_all_but_cancels(scope, number):
     desk.gate.arm_reset(scope, number)
     assert refused(desk, side=SELL) == f"kill_{scope}"
     desk.gate.reset_kill(scope, number)
-    assert desk.gate.kills() == {"global": False, "strategy": [5], "symbol": []}
+    assert desk.gate.kills() == {
+        "global": False,
+        "heartbeat": False,
+        "session": [],
+        "strategy": [5],
+        "symbol": [],
+    }
     desk.new(SELL, 100, 50_000)
 
 
@@ -378,6 +391,8 @@ def test_kills_touch_only_what_they_name():
         ("everything", None, ValueError),
         ("symbol", None, ValueError),
         ("global", 1, ValueError),
+        ("heartbeat", None, ValueError),
+        ("session", 16, IndexError),
         ("symbol", 2, IndexError),
         ("strategy", 1 << 16, IndexError),
         ("strategy", -1, IndexError),
@@ -393,7 +408,7 @@ def test_cancels_pass_while_everything_else_is_refused():
     live = desk.live()
     desk.gate.set_feed_stale(True)
     desk.gate.set_top(0, CLOSED_MARKET)
-    desk.gate.set_limits(None, Limits(**dict.fromkeys(LIMIT.names, 0)), 2)
+    desk.gate.set_limits(None, CLOSED, 2)
     desk.gate.kill()
     desk.cancel(live)
     desk.cancel(live, quantity=50)

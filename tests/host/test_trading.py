@@ -45,7 +45,7 @@ def test_limits_that_can_not_be(values, text):
 
 
 def test_limits_must_be_whole():
-    with pytest.raises(ConfigError, match=r"risk\.defaults: missing 12 required keyword-only"):
+    with pytest.raises(ConfigError, match=r"risk\.defaults: missing 37 required keyword-only"):
         limits_of({"maximum_quantity_shares": 7}, None, "risk.defaults")
 
 

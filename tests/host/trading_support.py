@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from random import Random
 from typing import Any
 
@@ -14,7 +15,8 @@ from host.gateway.memory_stream import MemoryStream
 from host.interfaces import Recorder
 from host.strategy.strategy import FastStrategy
 from host.trading import Trading, VenueLogin
-from nic.offload.limits import Limits
+from nic.offload.enumerations import ALL_CHECKS, checks
+from nic.offload.limits import Limits, widest_limits
 from nic.stream import Stream
 from nic.wire.moldudp64 import END_OF_SESSION_COUNT, MOLDUDP64
 from nic.wire.ouch50 import OUCH50
@@ -26,7 +28,8 @@ MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
 
-LIMITS = {
+WIDE = widest_limits(ALL_CHECKS & ~checks("price_band", "short_sale_mark"))
+LIMITS = asdict(WIDE) | {
     "maximum_quantity_shares": 5_000,
     "maximum_notional": 20_000_000_000,
     "collar_best_basis_points": 1_000,
