@@ -88,8 +88,11 @@ def line(letter: str) -> Block:
             setting("is_pinned", 1, "1: datagrams of other sessions are refused"),
             setting("session_low", WORD_BITS, "bytes 0 to 7 of the session, byte 0 lowest"),
             setting("session_high", 16, "bytes 8 and 9, where the transport has them"),
-            counters("framing", FRAMING.names, "frames by their result"),
-            counters("parser", PARSER.names, "the parser's other counters"),
+            counters(
+                "counters",
+                FRAMING.names + PARSER.names,
+                "frames by their result, then the parser's other counters",
+            ),
         ),
     )
 

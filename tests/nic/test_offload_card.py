@@ -43,7 +43,7 @@ def test_registers_do_not_overlap_and_lie_on_their_size() -> None:
 
 
 def test_words_by_place_and_by_name() -> None:
-    placed = REGISTERS["line_a.framing"]
+    placed = REGISTERS["line_a.counters"]
     assert placed.word("ok") == placed.address
     assert placed.word("not_ipv4") == placed.word(2) == placed.address + 16
     with pytest.raises(IndexError):
@@ -131,9 +131,9 @@ def test_a_card_by_its_registers(card_file: FileCard) -> None:
         card_file.get("line_b.session_high").to_bytes(2, "little")
     )
     assert session == PINNED_NASDAQ_LINE.session
-    card_file.set("line_a.framing", 41, "fragment")
-    assert card.counters("line_a.framing")["fragment"] == 41
-    assert sum(card.counters("line_a.framing").values()) == 41
+    card_file.set("line_a.counters", 41, "fragment")
+    assert card.counters("line_a.counters")["fragment"] == 41
+    assert sum(card.counters("line_a.counters").values()) == 41
     card.set_symbol(3, b"AAPL    ", locate=13)
     assert card_file.get("builder.symbol_text").to_bytes(8, "little") == b"AAPL    "
     assert card.fields("arbiter.filter_row") == {"locate": 13, "symbol_index": 3, "is_wanted": 1}
