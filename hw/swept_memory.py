@@ -20,17 +20,24 @@ class SweptMemory(Elaboratable):
     cycle later, and hold what was written in the cycle of the address (``is_transparent``) or what
     was there before. ``write_enable``, ``write_address`` and ``write_data`` are ignored until
     ``init_done``; zeros are read until then only in rows already swept.
-    ``clear`` starts a new sweep.
+    ``clear`` starts a new sweep. With ``is_immediate`` it is a distributed RAM instead: the data of
+    an address are there in the same cycle (for a few dozen rows).
     """
 
     def __init__(
-        self, shape: ShapeLike, depth: int, read_ports: int = 1, is_transparent: bool = True
+        self,
+        shape: ShapeLike,
+        depth: int,
+        read_ports: int = 1,
+        is_transparent: bool = True,
+        is_immediate: bool = False,
     ) -> None:
         """Raises ``ValueError`` when ``depth`` is not a power of two above 1."""
         if depth < 2 or depth & (depth - 1):
             raise ValueError(f"depth {depth} is not a power of two above 1")
         self.depth = depth
         self.is_transparent = is_transparent
+        self.is_immediate = is_immediate
         self._bits = Shape.cast(shape).width
         address_bits = depth.bit_length() - 1
         self.init_done = Signal()
@@ -66,7 +73,11 @@ class SweptMemory(Elaboratable):
             write.data.eq(Mux(self.init_done, raw_data, 0)),
         ]
         for address, value in zip(self.read_address, self.read_data, strict=True):
-            port = ram.read_port(transparent_for=(write,) if self.is_transparent else ())
             raw = value.as_value() if hasattr(value, "as_value") else value
-            m.d.comb += [port.en.eq(1), port.addr.eq(address), raw.eq(port.data)]
+            if self.is_immediate:
+                port = ram.read_port(domain="comb")
+            else:
+                port = ram.read_port(transparent_for=(write,) if self.is_transparent else ())
+                m.d.comb += port.en.eq(1)
+            m.d.comb += [port.addr.eq(address), raw.eq(port.data)]
         return m

@@ -7,7 +7,8 @@ import random
 import numpy as np
 import pytest
 
-from host.risk.reference import SELL, ReferenceRecent, Request
+from host.risk.reference_recent import ReferenceRecent
+from host.risk.reference_request import SELLS, Request
 from hw.recent_orders import RecentOrders
 from sim.gateware import harness
 
@@ -28,7 +29,7 @@ def key(request: Request) -> dict[str, int]:
     return {
         "price": request.price,
         "quantity": request.quantity,
-        "is_sell": int(request.side == SELL),
+        "is_sell": int(request.side in SELLS),
         "symbol_index": request.symbol_index,
         "strategy": request.strategy_id,
     }
@@ -42,7 +43,7 @@ def some_requests(r: random.Random) -> list[Request]:
     while max((len(v) for v in by_set.values()), default=0) < 9:
         request = Request(
             0,
-            side=r.choice((66, SELL)),
+            side=r.choice((66, *SELLS)),
             quantity=r.randrange(1, 1 << 20),
             price=r.randrange(1, 1 << 31),
             symbol_index=r.randrange(1 << 10),

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kills by scope, taken back in two steps, and the dead-man switch.
+
+The semantics stand in ``host/risk/reference_switches.py``; this one behaves as if the command
+``timer`` came in every cycle.
+"""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, enum, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.risk_rows import TIME_BITS
+from hw.swept_memory import SweptMemory
+from nic.offload.commands import ID, SCOPE
+from nic.offload.enumerations import KILL_SCOPE
+from nic.offload.limit_words import bits_of_scope
+from nic.offload.limits import SCOPE_GATE
+
+TIMEOUT_BITS = bits_of_scope(SCOPE_GATE)["heartbeat_timeout_ns"]
+COUNTER_BITS = 32
+GLOBAL, SESSION, STRATEGY, SYMBOL, HEARTBEAT = (
+    KILL_SCOPE.value(name) for name in ("global", "session", "strategy", "symbol", "heartbeat")
+)
+
+
+class Step(enum.Enum, shape=2):  # type: ignore[call-arg]
+    """What a command does."""
+
+    KILL = 0
+    ARM = 1
+    RESET = 2
+
+
+SwitchCommand = data.StructLayout({"step": Step, "scope": SCOPE.bits, "id": ID.bits})
+"""``kill``, ``arm_reset`` or ``reset_kill`` with the arguments of the command."""
+
+
+class KillSwitch(wiring.Component):
+    """What is killed, for the last cycle of a decision.
+
+    ``valid``, ``command``: taken in their cycle, once ``init_done``; one that names nothing, or a
+    reset that was not armed, does nothing and counts in ``refused``. A kill disarms; so does a
+    reset. ``heartbeat``: the control thread lives. ``t_ns``: the time; ``timeout_ns``: longest
+    silence (0: no dead-man switch), which begins to count a cycle after it changed.
+
+    ``venue``, ``strategy`` and ``symbol_index`` are a request's in cycle 0; in cycle 2 the outputs
+    ``kill_...`` say whether that is killed, by commands up to and in that cycle (a reset: the cycle
+    before), and ``heartbeat_lost`` by times up to the cycle before. One request per cycle.
+    ``is_killed_global`` and ``is_killed_heartbeat`` are for the host.
+    """
+
+    def __init__(self, symbol_bits: int = 10, strategy_bits: int = 4, venue_bits: int = 4) -> None:
+        """Two to the power of each; raises ``ValueError`` when ``id`` can not name them all."""
+        if not 1 <= max(symbol_bits, strategy_bits, venue_bits) <= ID.bits:
+            raise ValueError("more than the id of a command can name")
+        self.symbol_bits = symbol_bits
+        self.strategy_bits = strategy_bits
+        self.venue_bits = venue_bits
+        super().__init__(
+            {
+                "valid": In(1),
+                "command": In(SwitchCommand),
+                "refused": Out(COUNTER_BITS),
+                "heartbeat": In(1),
+                "t_ns": In(TIME_BITS),
+                "timeout_ns": In(TIMEOUT_BITS),
+                "venue": In(venue_bits),
+                "strategy": In(strategy_bits),
+                "symbol_index": In(symbol_bits),
+                "kill_global": Out(1),
+                "kill_session": Out(1),
+                "kill_strategy": Out(1),
+                "kill_symbol": Out(1),
+                "heartbeat_lost": Out(1),
+                "is_killed_global": Out(1),
+                "is_killed_heartbeat": Out(1),
+                "init_done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Commands, the dead-man switch, and the view of a request."""
+        m = Module()
+        command, scope = self.command, self.command.scope
+        armed, armed_scope, armed_id = Signal(), Signal.like(scope), Signal.like(command.id)
+        sizes = {SESSION: self.venue_bits, STRATEGY: self.strategy_bits, SYMBOL: self.symbol_bits}
+        sessions = Signal(1 << self.venue_bits)
+        strategies = Signal(1 << self.strategy_bits)
+        m.submodules.symbols = symbols = SweptMemory(1, 1 << self.symbol_bits)
+
+        # what the command does
+        is_known = Signal()
+        with m.Switch(scope):
+            for number, bits in sizes.items():
+                with m.Case(number):
+                    m.d.comb += is_known.eq(command.id >> bits == 0)
+            with m.Case(GLOBAL):
+                m.d.comb += is_known.eq(1)
+            with m.Case(HEARTBEAT):
+                m.d.comb += is_known.eq(command.step != Step.KILL)
+        taken, kills, resets = Signal(), Signal(), Signal()
+        is_armed = armed & (armed_scope == scope) & (armed_id == command.id)
+        m.d.comb += [
+            self.init_done.eq(symbols.init_done),
+            taken.eq(self.valid & self.init_done & is_known),
+            kills.eq(taken & (command.step == Step.KILL)),
+            resets.eq(taken & (command.step == Step.RESET) & is_armed),
+        ]
+        with m.If(kills | resets):
+            m.d.sync += armed.eq(0)
+        with m.If(taken & (command.step == Step.ARM)):
+            m.d.sync += [armed.eq(1), armed_scope.eq(scope), armed_id.eq(command.id)]
+        does_nothing = ~is_known | ((command.step == Step.RESET) & ~is_armed)
+        with m.If(self.valid & self.init_done & does_nothing):
+            m.d.sync += self.refused.eq(self.refused + 1)
+        with m.If(kills | resets), m.Switch(scope):
+            with m.Case(GLOBAL):
+                m.d.sync += self.is_killed_global.eq(kills)
+            with m.Case(SESSION):
+                m.d.sync += sessions.bit_select(command.id[: self.venue_bits], 1).eq(kills)
+            with m.Case(STRATEGY):
+                m.d.sync += strategies.bit_select(command.id[: self.strategy_bits], 1).eq(kills)
+            with m.Case(HEARTBEAT):
+                m.d.sync += self.is_killed_heartbeat.eq(0)
+        m.d.comb += [
+            symbols.write_enable.eq((kills | resets) & (scope == SYMBOL)),
+            symbols.write_address.eq(command.id),
+            symbols.write_data.eq(kills),
+        ]
+        self._dead_man(m, armed)
+
+        # a request on its way: what was killed before it, and what is killed while it is
+        venue, strategy, symbol_index = (
+            [Signal.like(start, name=f"{name}_{i}") for i in range(2)]
+            for name, start in (
+                ("venue", self.venue),
+                ("strategy", self.strategy),
+                ("symbol", self.symbol_index),
+            )
+        )
+        for stages, start in (
+            (venue, self.venue), (strategy, self.strategy), (symbol_index, self.symbol_index)
+        ):  # fmt: skip
+            m.d.sync += [stages[0].eq(start), stages[1].eq(stages[0])]
+        session_known, strategy_known, symbol_known = Signal(), Signal(), Signal()
+        written = symbols.write_enable & (symbols.write_address == symbol_index[0])
+        m.d.comb += symbols.read_address[0].eq(self.symbol_index)
+        m.d.sync += [
+            session_known.eq(sessions.bit_select(venue[0], 1)),
+            strategy_known.eq(strategies.bit_select(strategy[0], 1)),
+            symbol_known.eq(Mux(written, symbols.write_data, symbols.read_data[0])),
+        ]
+        # session and strategy bits are a cycle old when they are registered: see to that cycle too
+        kills_before = {
+            number: Signal(name=f"killed_before_{number}") for number in (SESSION, STRATEGY)
+        }
+        for number, here, size in (
+            (SESSION, venue[0], self.venue_bits),
+            (STRATEGY, strategy[0], self.strategy_bits),
+        ):
+            m.d.sync += kills_before[number].eq(
+                kills & (scope == number) & (command.id[:size] == here)
+            )
+        m.d.comb += [
+            self.kill_global.eq(self.is_killed_global | (kills & (scope == GLOBAL))),
+            self.kill_session.eq(
+                session_known
+                | kills_before[SESSION]
+                | (kills & (scope == SESSION) & (command.id == venue[1]))
+            ),
+            self.kill_strategy.eq(
+                strategy_known
+                | kills_before[STRATEGY]
+                | (kills & (scope == STRATEGY) & (command.id == strategy[1]))
+            ),
+            self.kill_symbol.eq(
+                symbol_known | (kills & (scope == SYMBOL) & (command.id == symbol_index[1]))
+            ),
+        ]
+        return m
+
+    def _dead_man(self, m: Module, armed: Signal) -> None:
+        """The deadline moves with each heartbeat; what passes it is killed until it is reset."""
+        heard_ns, deadline_ns = Signal(TIME_BITS), Signal(TIME_BITS + 1)
+        was_heard = Signal()
+        timeout_taken = Signal(TIMEOUT_BITS)
+        is_late = Signal()
+        m.d.sync += [
+            deadline_ns.eq(Mux(self.heartbeat, self.t_ns, heard_ns) + self.timeout_ns),
+            timeout_taken.eq(self.timeout_ns),
+            is_late.eq(
+                was_heard
+                & self.timeout_ns.any()
+                & (timeout_taken == self.timeout_ns)
+                & (self.t_ns > deadline_ns)
+            ),
+        ]
+        with m.If(self.heartbeat):
+            m.d.sync += [heard_ns.eq(self.t_ns), was_heard.eq(self.t_ns.any())]
+        with m.If(is_late):
+            m.d.sync += self.is_killed_heartbeat.eq(1)
+            with m.If(~self.is_killed_heartbeat):
+                m.d.sync += armed.eq(0)
+        m.d.comb += self.heartbeat_lost.eq(
+            self.is_killed_heartbeat | is_late | (self.timeout_ns.any() & ~was_heard)
+        )

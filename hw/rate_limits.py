@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Token buckets by session, symbol and strategy.
+
+A bucket is kept as the time at which it will be full again (``nic/offload/derived.py``): a token is
+there while that time is at most the tolerance ahead; taking it moves the time one interval on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.carry_save import exceeds
+from hw.risk_rows import TIME_BITS
+from hw.swept_memory import SweptMemory
+from nic.offload.derived import INTERVAL_BITS, TOLERANCE_BITS
+
+NEXT_BITS = TIME_BITS + 1
+KINDS = ("session", "symbol", "strategy")
+
+bucket_layout = data.StructLayout(
+    {"interval_ns": INTERVAL_BITS, "tolerance_ns": TOLERANCE_BITS, "is_closed": 1}
+)
+"""The words of a bucket: ``<kind>_interval_ns`` and so on in ``nic/offload/limit_words.py``."""
+
+
+def take_layout(symbol_bits: int, strategy_bits: int, venue_bits: int) -> data.StructLayout:
+    """Whose tokens are taken, and when."""
+    return data.StructLayout(
+        {"session": venue_bits, "symbol": symbol_bits, "strategy": strategy_bits, "t_ns": TIME_BITS}
+    )
+
+
+class Bucket(wiring.Component):
+    """The buckets of one kind; two to ``bits`` of them.
+
+    ``index`` in cycle 0 (with ``is_immediate``: in cycle 2) is the one that is asked for in cycle
+    2, when ``limit`` and ``t_ns`` are given for it; ``is_empty`` in cycle 3 says that it has no
+    token. ``take``, with ``take_index``, ``take_t_ns`` and ``limit`` held until ``is_taken``: take
+    a token if there is one; meanwhile nothing is answered.
+    """
+
+    def __init__(self, bits: int, is_immediate: bool = False) -> None:
+        """``is_immediate`` is for a few dozen buckets; raises ``ValueError`` outside 1 to 16."""
+        if not 1 <= bits <= 16:
+            raise ValueError(f"bits {bits} is not from 1 to 16")
+        self.bits = bits
+        self.is_immediate = is_immediate
+        super().__init__(
+            {
+                "index": In(bits),
+                "limit": In(bucket_layout),
+                "t_ns": In(TIME_BITS),
+                "is_empty": Out(1),
+                "take": In(1),
+                "take_index": In(bits),
+                "take_t_ns": In(TIME_BITS),
+                "is_taken": Out(1),
+                "init_done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """One reading port: taking has it while it lasts."""
+        m = Module()
+        m.submodules.table = table = SweptMemory(
+            NEXT_BITS, 1 << self.bits, is_immediate=self.is_immediate
+        )
+        address, raw = table.read()
+        taking = Signal(5)  # one bit per step
+        index_before = Signal(self.bits)
+        next_ns = Signal(NEXT_BITS)
+        overtaken = table.write_enable & (table.write_address == index_before)
+        m.d.comb += [
+            self.init_done.eq(table.init_done),
+            address.eq(Mux(self.take | taking.any(), self.take_index, self.index)),
+        ]
+        if self.is_immediate:
+            m.d.comb += next_ns.eq(raw)
+        else:
+            m.d.sync += next_ns.eq(Mux(overtaken, table.write_data, raw))
+        m.d.sync += [
+            index_before.eq(address),
+            taking.eq(Cat(self.take, taking[:-1])),
+        ]
+        t_ns = Mux(taking.any(), self.take_t_ns, self.t_ns)
+        is_closed = Signal()
+        lacks = exceeds(m, [next_ns], [t_ns, self.limit.tolerance_ns])
+        m.d.sync += is_closed.eq(self.limit.is_closed)
+        m.d.comb += self.is_empty.eq(is_closed | lacks)
+
+        # step 0: raw; 1: registered; 2: empty or not, the later time; 3: the sum; 4: written
+        later, moved, has_token = Signal(NEXT_BITS), Signal(NEXT_BITS), Signal()
+        with m.If(taking[1]):
+            m.d.sync += later.eq(Mux(next_ns > self.take_t_ns, next_ns, self.take_t_ns))
+        with m.If(taking[2]):
+            m.d.sync += [
+                has_token.eq(~self.is_empty),
+                moved.eq(later + self.limit.interval_ns),
+            ]
+        m.d.comb += [
+            table.write_enable.eq(taking[3] & has_token),
+            table.write_address.eq(self.take_index),
+            table.write_data.eq(moved),
+            self.is_taken.eq(taking[4]),
+        ]
+        return m
+
+
+class RateLimits(wiring.Component):
+    """The buckets of all kinds.
+
+    ``symbol`` in cycle 0, ``strategy`` and ``session`` in cycle 2 are those of a request of cycle
+    2, when ``t_ns`` and the limits are given; in cycle 3 ``<kind>_is_empty`` says which has no
+    token. One request per cycle.
+    ``take_valid``, ``take``: a request passed; taken while ``take_ready``, and done when it is
+    ready again (6 cycles), the limits standing still meanwhile. What is asked for while it is not
+    ready, or was asked for less than two cycles before the taking, has no answer.
+    """
+
+    def __init__(self, symbol_bits: int = 10, strategy_bits: int = 4, venue_bits: int = 4) -> None:
+        """Two to the power of each."""
+        self._bits = {"session": venue_bits, "symbol": symbol_bits, "strategy": strategy_bits}
+        self._take = take_layout(symbol_bits, strategy_bits, venue_bits)
+        members: dict[str, Any] = {
+            "session": In(venue_bits),
+            "symbol": In(symbol_bits),
+            "strategy": In(strategy_bits),
+            "t_ns": In(TIME_BITS),
+            "take_valid": In(1),
+            "take": In(self._take),
+            "take_ready": Out(1),
+            "init_done": Out(1),
+        }
+        for kind in KINDS:
+            members[f"{kind}_limit"] = In(bucket_layout)
+            members[f"{kind}_is_empty"] = Out(1)
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        """The buckets side by side."""
+        m = Module()
+        taken = Signal(self._take)
+        is_busy, begins = Signal(), Signal()
+        m.d.comb += self.take_ready.eq(self.init_done & ~is_busy)
+        m.d.sync += begins.eq(self.take_valid & self.take_ready)
+        done = Signal()
+        init_done: list[Value] = []
+        for kind in KINDS:
+            m.submodules[kind] = bucket = Bucket(self._bits[kind], kind != "symbol")
+            m.d.comb += [
+                bucket.index.eq(getattr(self, kind)),
+                bucket.limit.eq(getattr(self, f"{kind}_limit")),
+                bucket.t_ns.eq(self.t_ns),
+                getattr(self, f"{kind}_is_empty").eq(bucket.is_empty),
+                bucket.take.eq(begins),
+                bucket.take_index.eq(taken[kind]),
+                bucket.take_t_ns.eq(taken.t_ns),
+            ]
+            if kind == "symbol":  # all take the same time
+                m.d.comb += done.eq(bucket.is_taken)
+            init_done.append(bucket.init_done)
+        with m.If(self.take_valid & self.take_ready):
+            m.d.sync += [taken.eq(self.take), is_busy.eq(1)]
+        with m.Elif(done):
+            m.d.sync += is_busy.eq(0)
+        m.d.comb += self.init_done.eq(Cat(*init_done).all())
+        return m
