@@ -84,13 +84,40 @@ def total(operands: Sequence[ValueLike], width: int) -> Value:
 MULTIPLIER_BITS = 18
 
 
-def partial_products(m: Module, left: ValueLike, right: ValueLike) -> list[Value]:
+class Factor:
+    """A number that is multiplied: out of one register, or out of one of two.
+
+    A multiplier takes most of a cycle, so the choice between two registers comes behind it: each
+    has multipliers of its own. ``is_second`` chooses.
+    """
+
+    def __init__(self, *values: ValueLike, is_second: ValueLike = 0) -> None:
+        """One or two values of the same width."""
+        self.values = tuple(Value.cast(value) for value in values)
+        self.is_second = Value.cast(is_second)
+
+    def __len__(self) -> int:
+        return len(self.values[0])
+
+    def __getitem__(self, key: slice) -> Factor:
+        return Factor(*(value[key] for value in self.values), is_second=self.is_second)
+
+    def __mul__(self, other: Factor) -> Value:
+        """The product of unsigned numbers; goes into a register as it is."""
+        if len(self.values) == 1 and len(other.values) == 1:
+            return self.values[0] * other.values[0]
+        first = self.values[0] * other.values[0]
+        second = self.values[-1] * other.values[-1]
+        chooser = self if len(self.values) > 1 else other
+        return Mux(chooser.is_second, second, first)
+
+
+def partial_products(m: Module, left: Factor, right: Factor) -> list[Value]:
     """Numbers whose sum is the product of two unsigned ones; valid in the next cycle.
 
     ``left`` is at most as wide as one multiplier (18 bits); ``right`` is split in pieces of as
-    many. Both come from registers: a multiplier takes most of a cycle.
+    many.
     """
-    left, right = Value.cast(left), Value.cast(right)
     if len(left) > MULTIPLIER_BITS:
         raise ValueError(f"{len(left)} bits are more than one multiplier takes")
     pieces = []

@@ -114,7 +114,7 @@ def short_sale_and_position(m: Module, view: Any) -> dict[str, Value]:
     buys = later(m, request.side == BUY)
     long_mark = later(m, request.side == SELL)
     short_mark = later(m, (request.side == SELL_SHORT) | (request.side == SELL_SHORT_EXEMPT))
-    too_long = exceeds(m, [bought, added, position], [limits.maximum_long_position_shares])
+    too_long = exceeds(m, [bought, position, added], [limits.maximum_long_position_shares])
     too_short = exceeds(m, [sold, added], [position, limits.maximum_short_position_shares])
     not_located = exceeds(m, [sold, added], [position, limits.short_sale_locate_shares])
     sells_short = exceeds(m, [sold, added], [position])
@@ -137,7 +137,6 @@ def sums_and_flow(m: Module, view: Any) -> dict[str, Value]:
         "loss_limit": rooms.loss_limit,
         "open_orders": rooms.open_orders,
         "unacknowledged_orders": rooms.unacknowledged_orders,
-        "repeated_execution": view.repeated_execution,
         "order_to_trade_ratio": rooms.order_to_trade_ratio,
     }
     return {name: later(m, finding) for name, finding in findings.items()}
@@ -168,7 +167,7 @@ def own_orders(m: Module, view: Any) -> tuple[Value, Value]:
 
 
 def early_findings(m: Module, view: Any) -> tuple[dict[str, Value], Value]:
-    """All findings of one cycle but the tokens, and whether the request reduces risk."""
+    """All findings of one cycle but the symbol's tokens, and whether the request reduces risk."""
     crosses, reduces = own_orders(m, view)
     findings = {
         **always(m, view),

@@ -12,13 +12,13 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.carry_save import MULTIPLIER_BITS, total
+from hw.carry_save import MULTIPLIER_BITS, Factor, total
 from hw.first_reason import FirstReason
 from hw.gate_ports import REASON_BITS
 from hw.request import STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS, Action
 from hw.risk_checks import early_findings
 from hw.risk_products import NotionalChecks, later, size_and_collars
-from hw.risk_view import late_layout, token_layout, view_layout
+from hw.risk_view import LATE, factors_layout, late_layout, view_layout
 from nic.offload.enumerations import FIRST_OF_NEW_RISK, RISK
 from nic.offload.limits import NOTIONAL_BITS
 
@@ -29,8 +29,10 @@ KILLS = ("kill_global", "heartbeat_lost", "kill_session", "kill_strategy", "kill
 class RiskDecision(wiring.Component):
     """Decides as ``ReferenceGate.check`` does.
 
-    ``view`` in cycle 0, ``tokens`` in cycle 1, ``late`` in cycle 2; in cycle 3 ``passed``,
-    ``reason`` (0 when passed), ``notional`` (price times open shares) and ``is_credit_alert``.
+    In cycle 0 ``view``, and ``factors``: the view's price and open shares once more, straight out
+    of both registers that may hold them. In cycle 1 ``symbol_message_rate``: the symbol's bucket
+    has no token. In cycle 2 ``late``. In cycle 3 ``passed``, ``reason`` (0 when passed),
+    ``notional`` (price times open shares) and ``is_credit_alert``.
     """
 
     def __init__(
@@ -43,7 +45,8 @@ class RiskDecision(wiring.Component):
         super().__init__(
             {
                 "view": In(view_layout(order_bits, symbol_bits, strategy_bits, venue_bits)),
-                "tokens": In(token_layout()),
+                "factors": In(factors_layout()),
+                "symbol_message_rate": In(1),
                 "late": In(late_layout()),
                 "passed": Out(1),
                 "reason": Out(REASON_BITS),
@@ -57,15 +60,20 @@ class RiskDecision(wiring.Component):
         m = Module()
         view = self.view
         early, reduces = early_findings(m, view)
-        early |= {name: self.tokens[name] for name in token_layout().members}
-        notionals = NotionalChecks(m, view)
+        early["symbol_message_rate"] = self.symbol_message_rate
+        price, leaves = (
+            Factor(values[0], values[1], is_second=self.factors.is_second)
+            for values in (self.factors.prices, self.factors.leaves)
+        )
+        notionals = NotionalChecks(m, view, price, leaves)
         is_cancel, is_new = (
             later(m, view.request.action == action, 2) for action in (Action.CANCEL, Action.NEW)
         )
         late = {
+            **{name: self.late[name] for name in LATE},
             **{name: self.late[name] & ~is_cancel for name in KILLS},
             "duplicate_order": self.late.duplicate_order & is_new,
-            **size_and_collars(m, view),
+            **size_and_collars(m, view, price, leaves),
             **notionals.findings,
         }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 
-from hw.carry_save import MULTIPLIER_BITS, exceeds, partial_products
+from hw.carry_save import MULTIPLIER_BITS, Factor, exceeds, partial_products
 from nic.offload.enumerations import GATE
 from nic.offload.limits import QUANTITY_BITS
 
@@ -29,28 +29,36 @@ def later(m: Module, value: Any, cycles: int = 1) -> Any:
     return value
 
 
-def notional_parts(m: Module, shares: Value, price: Value) -> list[Value]:
+def notional_parts(m: Module, shares: Factor, price: Factor) -> list[Value]:
     """Numbers whose sum is shares times price; valid in the next cycle."""
-    excess = shares[MULTIPLIER_BITS:]
-    rest = Signal(len(price) + len(excess), name="rest")
-    m.d.sync += rest.eq(Mux(excess[0], price, 0) + (Mux(excess[1], price, 0) << 1))
-    parts = partial_products(m, shares[:MULTIPLIER_BITS], price)
-    return [*parts, Cat(Const(0, MULTIPLIER_BITS), rest)]
+    low = MULTIPLIER_BITS
+    rests = [
+        Mux(s[low], p, 0) + (Mux(s[low + 1], p, 0) << 1)
+        for s, p in zip(shares.values, price.values, strict=True)
+    ]
+    rest = Signal(len(price) + len(shares) - low, name="rest")
+    m.d.sync += rest.eq(Mux(shares.is_second, rests[-1], rests[0]))
+    parts = partial_products(m, shares[:low], price)
+    return [*parts, Cat(Const(0, low), rest)]
 
 
-def is_multiple(m: Module, value: Value, inverse: Value, mask: Value, highest: Value) -> Value:
-    """Whether ``value`` is a multiple (``limit_words``); valid two cycles later.
+def is_multiple(m: Module, factor: Factor, value: Value, limits: Any, name: str) -> Value:
+    """Whether a number is a multiple (``limit_words``); valid two cycles later.
+
+    ``factor`` and ``value`` are the same number, ``value`` behind the choice of its register.
 
     The lower part of the product needs one multiplier and is compared while the upper is summed.
     """
     low, bits = MULTIPLIER_BITS, len(value)
     upper = bits - low
+    inverse, mask, highest = (limits[f"{name}_{part}"] for part in ("inverse", "mask", "highest"))
+    inverse = Factor(inverse)
     lower_product = Signal(bits)
     crossed = [Signal(upper, name=f"crossed_{i}") for i in range(2)]
     m.d.sync += [
-        lower_product.eq(value[:low] * inverse[:low]),
-        crossed[0].eq(value[:upper] * inverse[low:]),
-        crossed[1].eq(value[low:] * inverse[:upper]),
+        lower_product.eq(factor[:low] * inverse[:low]),
+        crossed[0].eq(factor[:upper] * inverse[low:]),
+        crossed[1].eq(factor[low:] * inverse[:upper]),
     ]
     bound = later(m, highest)
     has_rest = later(m, (value & mask).any(), 2)
@@ -70,11 +78,11 @@ class NotionalChecks:
     product, one cycle after it.
     """
 
-    def __init__(self, m: Module, view: Any) -> None:
+    def __init__(self, m: Module, view: Any, price: Factor, leaves: Factor) -> None:
         is_buy = view.request.side == BUY
         rooms = view.rooms
         net = Mux(is_buy, rooms.net_notional_buy, rooms.net_notional_sell)
-        self.parts = notional_parts(m, view.leaves, view.request.price)
+        self.parts = notional_parts(m, leaves, price)
         adds = later(m, view.adds_notional, 2)
         adds_buy = later(m, view.adds_notional & is_buy, 2)
 
@@ -110,8 +118,12 @@ class Collar:
         limits = view.limits
         units = limits[f"collar_{name}_price_units"]
         is_absent = Mux(is_buy, buy_reference, sell_reference) == 0
-        buy_highest = partial_products(m, limits[f"collar_{name}_buy_factor"], buy_reference)
-        sell_lowest = partial_products(m, limits[f"collar_{name}_sell_factor"], sell_reference)
+        buy_highest = partial_products(
+            m, Factor(limits[f"collar_{name}_buy_factor"]), Factor(buy_reference)
+        )
+        sell_lowest = partial_products(
+            m, Factor(limits[f"collar_{name}_sell_factor"]), Factor(sell_reference)
+        )
         buy_distance = exceeds(m, [price], [buy_reference, units])
         sell_distance = exceeds(m, [sell_reference], [price, units])
         buys = later(m, is_buy)
@@ -123,13 +135,13 @@ class Collar:
         )
 
 
-def size_and_collars(m: Module, view: Any) -> dict[str, Value]:
+def size_and_collars(m: Module, view: Any, price: Factor, leaves: Factor) -> dict[str, Value]:
     """Findings about grid and distance of the price, valid two cycles after the view."""
-    limits, price, top = view.limits, view.request.price, view.top
-    lot_fits = is_multiple(m, view.leaves, limits.lot_inverse, limits.lot_mask, limits.lot_highest)
-    tick_fits = is_multiple(m, price, limits.tick_inverse, limits.tick_mask, limits.tick_highest)
-    has_tick = later(m, price >= limits.tick_size_from_price, 2)
-    scaled_price = partial_products(m, Const(BASIS_POINTS), price)
+    limits, top = view.limits, view.top
+    lot_fits = is_multiple(m, leaves, view.leaves, limits, "lot")
+    tick_fits = is_multiple(m, price, view.request.price, limits, "tick")
+    has_tick = later(m, view.request.price >= limits.tick_size_from_price, 2)
+    scaled_price = partial_products(m, Factor(Const(BASIS_POINTS)), price)
     best = Collar(m, view, "best", top.ask_price, top.bid_price, scaled_price)
     last = Collar(m, view, "last", top.last_price, top.last_price, scaled_price)
     return {

@@ -10,7 +10,7 @@ from hw.request import STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS, request_layout
 from hw.risk_rows import TIME_BITS, limits_layout, symbol_layout
 from nic.offload.commands import COMMANDS
 from nic.offload.enumerations import MARKET_PHASE
-from nic.offload.limits import NOTIONAL_BITS, QUANTITY_BITS, SCOPE_SYMBOL
+from nic.offload.limits import NOTIONAL_BITS, PRICE_BITS, QUANTITY_BITS, SCOPE_SYMBOL
 
 PHASE_BITS = (MARKET_PHASE.count - 1).bit_length()
 NOTIONAL_ROOM_BITS = NOTIONAL_BITS + 2
@@ -75,7 +75,6 @@ def view_layout(
             "is_full": 1,  # the table of orders
             "is_stale": 1,  # the feed
             "market_phase": PHASE_BITS,
-            "repeated_execution": 1,  # of the request's strategy
             "rooms": rooms_layout(),
             # the symbol
             "limits": limits_layout(SCOPE_SYMBOL),
@@ -85,22 +84,31 @@ def view_layout(
     )
 
 
-def token_layout() -> data.StructLayout:
-    """Buckets without a token, one cycle after the view."""
+def factors_layout() -> data.StructLayout:
+    """Price and open shares out of either register that a request may stand in."""
     return data.StructLayout(
-        {"message_rate": 1, "symbol_message_rate": 1, "strategy_message_rate": 1}
+        {
+            "prices": data.ArrayLayout(PRICE_BITS, 2),
+            "leaves": data.ArrayLayout(QUANTITY_BITS, 2),
+            "is_second": 1,
+        }
     )
+
+
+LATE = (
+    "kill_global",
+    "heartbeat_lost",
+    "kill_session",  # of the request's session, and so on
+    "kill_strategy",
+    "kill_symbol",
+    "message_rate",  # the bucket has no token
+    "strategy_message_rate",
+    "repeated_execution",
+    "duplicate_order",
+)
+"""Findings that are only known in the last cycle of the decision, two after the view."""
 
 
 def late_layout() -> data.StructLayout:
-    """What is only known in the last cycle of the decision, two after the view."""
-    return data.StructLayout(
-        {
-            "kill_global": 1,
-            "heartbeat_lost": 1,
-            "kill_session": 1,  # of the request's session, and so on
-            "kill_strategy": 1,
-            "kill_symbol": 1,
-            "duplicate_order": 1,
-        }
-    )
+    """A bit per finding of ``LATE``."""
+    return data.StructLayout(dict.fromkeys(LATE, 1))

@@ -151,8 +151,20 @@ class Case:
         change = self.gate.measure(request, order)
         return self.gate.situation(request, change, self.t_ns)
 
-    def view(self, reserve=lambda name, bits: 0) -> dict:
-        """The view, tokens and late findings of gateware, out of the reference's state."""
+    def factors(self, leaves: int, price: int) -> dict:
+        """Both factors in one of two places, anything in the other."""
+        rng = self.rng
+        place = rng.randrange(2)
+        prices, shares = [rng.getrandbits(31)] * 2, [rng.getrandbits(20)] * 2
+        prices[place], shares[place] = price, leaves
+        return {
+            "prices": dict(enumerate(prices)),
+            "leaves": dict(enumerate(shares)),
+            "is_second": place,
+        }
+
+    def view(self) -> dict:
+        """The inputs of gateware out of the reference's state."""
         gate, t_ns = self.gate, self.t_ns
         request = replace(self.request)
         order = gate.resolve(request)
@@ -209,10 +221,6 @@ class Case:
                 "is_full": int(len(state.orders) >= ORDERS),
                 "is_stale": int(gate.is_stale),
                 "market_phase": gate.phase,
-                "repeated_execution": int(
-                    state.strategy_executions.get(request.strategy_id, 0)
-                    >= overall.maximum_executions
-                ),
                 "rooms": rooms(gate, overall, held),
                 "limits": symbol_words,
                 "exposure": {
@@ -225,15 +233,16 @@ class Case:
                 else {},
                 "top": {f.name: getattr(top, f.name) for f in fields(top)},
             },
-            "tokens": {
+            "factors": self.factors(leaves, request.price),
+            "symbol_message_rate": int(
+                not gate.symbol_buckets.has_token(
+                    request.symbol_index, derived.symbol_bucket(limits), t_ns
+                )
+            ),
+            "late": {
                 "message_rate": int(
                     not gate.session_buckets.has_token(
                         request.venue, derived.session_bucket(overall), t_ns
-                    )
-                ),
-                "symbol_message_rate": int(
-                    not gate.symbol_buckets.has_token(
-                        request.symbol_index, derived.symbol_bucket(limits), t_ns
                     )
                 ),
                 "strategy_message_rate": int(
@@ -241,8 +250,10 @@ class Case:
                         request.strategy_id, derived.strategy_bucket(overall), t_ns
                     )
                 ),
-            },
-            "late": {
+                "repeated_execution": int(
+                    state.strategy_executions.get(request.strategy_id, 0)
+                    >= overall.maximum_executions
+                ),
                 "kill_global": int(gate.switches.is_killed("global")),
                 "heartbeat_lost": int(
                     gate.switches.is_heartbeat_lost(overall.heartbeat_timeout_ns)
