@@ -21,15 +21,15 @@ KEY = 0x1234_5678_9ABC_DEF0_0FED_CBA9_8765_4321
 
 STEPS = {
     "submit": 60,
-    "report": 14,
-    "top": 24,
-    "limits": 1.5,
-    "kill": 0.4,
-    "clear": 3,
+    "report": 26,
+    "top": 20,
+    "limits": 3,
+    "kill": 0.3,
+    "clear": 4,
     "session": 1,
     "stale": 0.8,
-    "phase": 0.8,
-    "heartbeat": 3,
+    "phase": 0.5,
+    "heartbeat": 6,
     "timer": 1,
     "release": 1,
     "day": 0.4,
@@ -53,6 +53,7 @@ class Pair:
         self.reference = ReferenceGate(SYMBOLS, ORDERS)
         self.t_ns = 10**12
         self.limits_number = 0
+        self.latest = Request(NEW, quantity=100, price=10_000)
         self.steps = 0
         for venue in (0, 1):
             self.both("set_session_up", venue, True)
@@ -88,21 +89,21 @@ class Pair:
             "operational_halt": 0,
             "book_state": 0,
             "short_sale_state": r.choice((ord("0"), ord("0"), ord("1"), ord("2"), 0)),
-            "band_lower_price": bid - r.choice((100, 500, 500)),
-            "band_upper_price": bid + r.choice((100, 500, 500)),
+            "band_lower_price": bid - r.choice((100, 500, 500, 500)),
+            "band_upper_price": bid + r.choice((100, 500, 500, 500)),
         }
         if not calm:
             for name, bad, chance in (
-                ("bid_price", 0, 0.04),
+                ("bid_price", 0, 0.02),
                 ("bid_price", 10_100, 0.02),
                 ("ask_price", 1 << 33, 0.02),
-                ("last_price", 0, 0.04),
-                ("trading_state", ord("H"), 0.05),
+                ("last_price", 0, 0.02),
+                ("trading_state", ord("H"), 0.02),
                 ("operational_halt", 1, 0.03),
-                ("book_state", r.choice((1, 2)), 0.06),
+                ("book_state", r.choice((1, 2)), 0.03),
                 ("updated_ns", self.t_ns + 10**9, 0.03),
-                ("band_lower_price", 0, 0.05),
-                ("band_upper_price", 0, 0.05),
+                ("band_lower_price", 0, 0.02),
+                ("band_upper_price", 0, 0.02),
             ):
                 if r.random() < chance:
                     values[name] = bad
@@ -111,8 +112,8 @@ class Pair:
     def limits(self) -> None:
         """A new set of limits; sometimes it is late or comes before the default one."""
         r = self.random
-        self.limits_number += r.choice((0, 1, 1, 1))
-        symbol_index = r.choice((None, None, *range(SYMBOLS)))
+        self.limits_number += r.choice((0, 1, 1, 1, 1, 1))
+        symbol_index = r.choice((None, None, None, *range(SYMBOLS)))
         self.both("set_limits", symbol_index, random_limits(r), self.limits_number)
 
     def scope(self) -> tuple[str, int | None]:
@@ -135,6 +136,8 @@ class Pair:
         """A request, mostly sensible, near the market, in round sizes so that likes occur."""
         r = self.random
         known = list(self.reference.exposures.orders)
+        if r.random() < 0.15:
+            return self.latest
         request = Request(
             action=r.choices((NEW, REPLACE, CANCEL, 3), (60, 25, 14, 1))[0],
             side=r.choice((BUY, BUY, BUY, *SELLS)),
@@ -202,7 +205,9 @@ class Pair:
             told = r.choice(
                 (
                     ("fill", number, order.symbol_index, order.side, quantity, price),
+                    ("fill", number, order.symbol_index, order.side, order.leaves, price),
                     ("fill", number, order.symbol_index, order.side, order.leaves + 5, price),
+                    ("closed", number),
                     ("canceled", number, quantity),
                     ("closed", number),
                     ("terms", number, r.randrange(1, 500), r.randrange(9_800, 10_200)),
@@ -220,12 +225,14 @@ class Pair:
             self.reference.submit(request, self.t_ns),
         )
         assert numbers[0] == numbers[1], self.where()
+        if numbers[0] and request.action == NEW:
+            self.latest = request
 
     def step(self) -> None:
         """One random step, then everything is compared."""
         r = self.random
         self.steps += 1
-        self.t_ns += r.choice((0, 1_000, 1_000_000, 20_000_000))
+        self.t_ns += r.choice((0, 0, 1_000, 1_000_000, 10_000_000))
         if r.random() < 0.004:
             self.t_ns = max(10**9, self.t_ns + r.choice((-(10**9), 10**10)))
         kind = r.choices(list(STEPS), list(STEPS.values()))[0]
@@ -234,11 +241,11 @@ class Pair:
         elif kind == "kill":
             self.both("kill", *self.scope())
         elif kind == "session":
-            self.both("set_session_up", r.randrange(2), r.random() < 0.8)
+            self.both("set_session_up", r.randrange(2), r.random() < 0.9)
         elif kind == "stale":
-            self.both("set_feed_stale", r.random() < 0.3)
+            self.both("set_feed_stale", r.random() < 0.2)
         elif kind == "phase":
-            self.both("set_market_phase", r.randrange(MARKET_PHASE.count))
+            self.both("set_market_phase", r.choice((3, 3, r.randrange(MARKET_PHASE.count))))
         elif kind in ("heartbeat", "timer"):
             self.both(kind, self.t_ns)
         elif kind == "release":
