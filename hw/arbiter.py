@@ -113,7 +113,7 @@ class Arbiter(wiring.Component):
         a, b = self._line(m, "a", self.a, self.symbol_a), self._line(m, "b", self.b, self.symbol_b)
         is_known = Signal()  # where the head stands
         m.d.sync += is_known.eq(queue.has_head & ~queue.pop)
-        head = Candidate("head", queue.head, queue.head.following, queue.has_head & is_known)
+        head = Candidate("head", queue.head, queue.head.following, is_known)
 
         is_started, is_in_step = Signal(), Signal()
         for candidate in (a, b, head):

@@ -11,7 +11,7 @@ from hw.symbol_filter import symbol_layout
 from nic.framing.feed_format import FeedFormat
 
 QUEUE_BITS = 4
-"""Two to this power may wait: as many as distributed RAM holds anyway."""
+"""Two to this power may wait: as many as distributed RAM keeps anyway."""
 
 StartSignature = wiring.Signature(
     {"valid": Out(1), "ready": In(1), "payload": Out(SEQUENCE_NUMBER_BITS)}
@@ -71,11 +71,11 @@ class ArbiterQueue(wiring.Component):
         is_idle = [Signal(name=f"is_idle_{name}") for name in "ab"]
         idle_number = [Signal(SEQUENCE_NUMBER_BITS, name=f"idle_number_{name}") for name in "ab"]
         is_full, has_more, has_room = Signal(), Signal(), Signal()
+        loads, is_last, is_occupied = Signal(), Signal(), Signal()
+        keeps, still_more = Signal(), Signal()
         m.d.comb += [
             is_full.eq((last ^ first) == 1 << QUEUE_BITS),
-            has_more.eq(last != first),
             has_room.eq(~self.has_message & ~is_full),
-            self.is_empty.eq(~self.has_head & ~has_more),
             self.is_overrun.eq(self.push & is_full),
             self.start.ready.eq(has_room & ~Cat(is_idle).any()),
             write.addr.eq(last),
@@ -84,7 +84,14 @@ class ArbiterQueue(wiring.Component):
                 (self.push & ~is_full) | (has_room & (Cat(is_idle).any() | self.start.valid))
             ),
             read.addr.eq(first),
+            self.is_empty.eq(~is_occupied),
+            loads.eq(~self.has_head & has_more),
+            is_last.eq(last == (first + 1)[: QUEUE_BITS + 1]),
+            still_more.eq(has_more & ~(loads & is_last)),
+            keeps.eq(loads | still_more | (self.has_head & ~self.pop)),
         ]
+        # Decisions need to know whether anything waits: registers say it.
+        m.d.sync += [has_more.eq(still_more | write.en), is_occupied.eq(keeps | write.en)]
         number = Mux(
             is_idle[0], idle_number[0], Mux(is_idle[1], idle_number[1], self.start.payload)
         )
@@ -95,7 +102,8 @@ class ArbiterQueue(wiring.Component):
                 write.data.following.eq(number),
                 write.data.message.sequence_number.eq(number),
             ]
-        m.d.sync += last.eq(last + write.en)
+        with m.If(write.en):
+            m.d.sync += last.eq(last + 1)
         with m.If(has_room):
             m.d.sync += [is_idle[0].eq(0), is_idle[1].eq(is_idle[0] & is_idle[1])]
         for datagram, flag, number in zip((self.a, self.b), is_idle, idle_number, strict=True):
@@ -103,6 +111,6 @@ class ArbiterQueue(wiring.Component):
                 m.d.sync += [flag.eq(1), number.eq(datagram.payload.sequence_number)]
         with m.If(self.pop):
             m.d.sync += self.has_head.eq(0)
-        with m.If(~self.has_head & has_more):
+        with m.If(loads):
             m.d.sync += [self.has_head.eq(1), self.head.eq(read.data), first.eq(first + 1)]
         return m
