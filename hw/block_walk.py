@@ -52,6 +52,14 @@ def choose(index: Value, values: list[Value]) -> Value:
     return values[0]
 
 
+def check_feed(feed: FeedFormat) -> None:
+    """Raise ValueError for a feed whose blocks do not fit the walk."""
+    if feed.prefix.width != 2 or feed.shortest_bytes + feed.prefix.width <= LANES:
+        raise ValueError(f"{feed.name}: two blocks could begin in one beat")
+    if feed.messages.type_offset != 0 or feed.longest_bytes + LANES >= 1 << PLACE_BITS:
+        raise ValueError(f"{feed.name}: no walk for such messages")
+
+
 class BlockWalk(wiring.Component):
     """Walks over the blocks of a feed's datagrams.
 
@@ -62,11 +70,8 @@ class BlockWalk(wiring.Component):
     """
 
     def __init__(self, feed: FeedFormat) -> None:
-        """Raises ValueError for a feed whose blocks do not fit the walk."""
-        if feed.prefix.width != 2 or feed.shortest_bytes + feed.prefix.width <= LANES:
-            raise ValueError(f"{feed.name}: two blocks could begin in one beat")
-        if feed.messages.type_offset != 0 or feed.longest_bytes + LANES >= 1 << PLACE_BITS:
-            raise ValueError(f"{feed.name}: no walk for such messages")
+        """Raises ValueError for a feed that does not fit; see :func:`check_feed`."""
+        check_feed(feed)
         self.feed = feed
         super().__init__(
             {

@@ -19,7 +19,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.block_check import BlockCheck
-from hw.block_walk import LANE_BITS, BlockWalk, choose
+from hw.block_walk import LANE_BITS, BlockWalk, check_feed, choose
 from hw.frame_beats import FrameBeats, octet
 from hw.frame_result import FrameResult
 from hw.ip_header import IpHeader
@@ -38,14 +38,14 @@ BEAT_NUMBER_BITS = 14
 class LineParser(wiring.Component):
     """The parser of one line of a feed.
 
-    ``settings`` says what the line carries; it may change only between frames. ``parsed`` is as
-    ``ParsedLine`` says, but that a ``datagram`` comes three cycles behind its header's last byte,
-    which is one cycle or more before its first message. ``pulses`` has one bit per entry of
-    ``FRAMING`` and ``PARSER``, at its number: 1 for a cycle whenever that is to be counted.
+    ``settings`` says what the line carries; it may change only between frames. ``pulses`` has one
+    bit per entry of ``FRAMING`` and ``PARSER``, at its number: 1 for a cycle whenever that is to
+    be counted (a ``CounterBank`` does).
     """
 
     def __init__(self, feed: FeedFormat) -> None:
-        """Raises ValueError for a feed that does not fit."""
+        """Raises ValueError for a feed that does not fit; see ``hw.block_walk.check_feed``."""
+        check_feed(feed)
         self.feed = feed
         super().__init__(
             {

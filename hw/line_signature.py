@@ -39,8 +39,9 @@ class ParsedLine(wiring.Signature):
     if one is; in a cycle with a valid message always that message's number plus one. The arbiter
     holds it against its state a cycle ahead. (A counter that moves with ``message`` is this.)
 
-    ``datagram``: ``valid`` for one cycle per accepted transport header, never in a cycle in which
-    a message of the same line is, and at least three cycles before the datagram's first message.
+    ``datagram``: ``valid`` for one cycle per accepted transport header, ``PARSER_CYCLES`` after the
+    header's last byte: never in a cycle in which a message of the same line is, and before the
+    datagram's first message.
 
     ``locate``: ``valid`` for one cycle per message that names its instrument by number (none do
     in IEX DEEP), also for one that is dropped later. It comes at least two cycles before the
