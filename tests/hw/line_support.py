@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).parents[1] / "nic"))
 
+from framing_support import IEX_LINE, LINES, NASDAQ_LINE
+
 from hw.line_parser import LineParser
 from hw.stream import LANES
 from nic.framing.enumerations import FRAMING, PARSER
@@ -20,6 +22,8 @@ from nic.framing.feed_format import FeedFormat
 from nic.framing.reference import LineSettings
 from sim.feed_traffic import Frames
 from sim.gateware import harness
+
+__all__ = ["IEX_LINE", "LINES", "NASDAQ_LINE"]
 
 SEED = int(os.environ.get("TICKWIRE_SEED", "11"))
 DRAIN_CYCLES = 16

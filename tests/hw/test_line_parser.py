@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from framing_support import IEX_LINE, LINES, NASDAQ_LINE
-from line_support import SEED, Parsed, model
+from line_support import IEX_LINE, LINES, NASDAQ_LINE, SEED, Parsed, model
 
 from hw.line_parser import LineParser
 from hw.line_signature import PARSER_CYCLES
