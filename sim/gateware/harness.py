@@ -47,9 +47,9 @@ def model(
         name,
         shim.RowLayout.of([port for port in ports if port.is_input], False),
         shim.RowLayout.of([port for port in ports if not port.is_input], True),
-        clocked,
     )
-    return Model(compile.library(name, text, glue, optimise), ports, seed)
+    text += shim.wrapper(name, ports, clocked)
+    return Model(compile.library(shim.top_name(name), text, glue, optimise), ports, seed)
 
 
 def folder() -> str:

@@ -23,7 +23,7 @@ def run(component: wiring.Component, name: str, module: str, folder: Path, **var
 
     The simulator is built once per Verilog; ``folder`` takes the results and the log.
     """
-    text = verilog.verilog_of(component, name)
+    text = verilog.with_constant_bits(verilog.verilog_of(component, name))
     tool = verilator.find()
     kept = cache.folder("cocotb") / f"{name}-{cache.key(text, tool.version, *BUILD)}"
     kept.mkdir(exist_ok=True)
