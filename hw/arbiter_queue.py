@@ -2,7 +2,7 @@
 """What waits for the arbiter: messages of line B, idle datagrams, and the host's new start."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, memory, wiring
+from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.event import CYCLE_BITS, SEQUENCE_NUMBER_BITS, message_layout
@@ -13,9 +13,7 @@ from nic.framing.feed_format import FeedFormat
 QUEUE_BITS = 4
 """Two to this power may wait: as many as distributed RAM keeps anyway."""
 
-StartSignature = wiring.Signature(
-    {"valid": Out(1), "ready": In(1), "payload": Out(SEQUENCE_NUMBER_BITS)}
-)
+StartSignature = stream.Signature(SEQUENCE_NUMBER_BITS)
 """What is expected next, as the host says it; 0 for whatever comes first."""
 
 

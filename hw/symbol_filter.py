@@ -6,7 +6,7 @@ while the rest of the message is still under way and costs no cycle.
 """
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.line_signature import LOCATE_BITS
@@ -49,14 +49,7 @@ class SymbolFilter(wiring.Component):
                 "symbol_a": Out(row),
                 "symbol_b": Out(row),
                 "write": In(
-                    wiring.Signature(
-                        {
-                            "valid": Out(1),
-                            "ready": In(1),
-                            "locate": Out(LOCATE_BITS),
-                            "row": Out(row),
-                        }
-                    )
+                    stream.Signature(data.StructLayout({"locate": LOCATE_BITS, "row": row}))
                 ),
                 "init_done": Out(1),
             }
@@ -71,9 +64,11 @@ class SymbolFilter(wiring.Component):
         m.d.comb += [
             self.init_done.eq(table.init_done),
             self.write.ready.eq(table.init_done),
-            table.write_enable.eq(self.write.valid & ~self.write.locate[self.table_bits :].any()),
-            table.write_address.eq(self.write.locate),
-            table.write_data.eq(self.write.row),
+            table.write_enable.eq(
+                self.write.valid & ~self.write.payload.locate[self.table_bits :].any()
+            ),
+            table.write_address.eq(self.write.payload.locate),
+            table.write_data.eq(self.write.payload.row),
         ]
         for port, (locate, symbol) in enumerate(
             ((self.locate_a, self.symbol_a), (self.locate_b, self.symbol_b))
