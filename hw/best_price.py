@@ -64,7 +64,9 @@ class BestPriceSearch(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Read, register, match, take: one place per cycle; a write has the right of way."""
         m = Module()
-        m.submodules.table = table = SweptMemory(self._row, 1 << self.order_bits)
+        m.submodules.table = table = SweptMemory(
+            self._row, 1 << self.order_bits, is_transparent=False
+        )
         address, found = table.read()
         next_place = Signal(self.order_bits + 1)
         written_row, row, price = Signal(self._row), Signal(self._row), Signal(PRICE_BITS)

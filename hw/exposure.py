@@ -143,8 +143,12 @@ class Exposure(wiring.Component):
     # ------------------------------------------------------------------ parts
 
     def _tables(self, m: Module) -> None:
-        m.submodules.symbols = self._symbols = SweptMemory(self._symbol, 1 << self.symbol_bits, 2)
-        m.submodules.orders = self._orders = SweptMemory(self._order, 1 << self.order_bits)
+        m.submodules.symbols = self._symbols = SweptMemory(
+            self._symbol, 1 << self.symbol_bits, read_ports=2, is_transparent=False, registered=1
+        )
+        m.submodules.orders = self._orders = SweptMemory(
+            self._order, 1 << self.order_bits, is_transparent=False
+        )
         m.submodules.numbers = self._numbers = FreeNumber(self.order_bits)
         m.submodules.search = self._search = BestPriceSearch(self.order_bits, self.symbol_bits)
         m.submodules.product = self._product = Product()
@@ -211,19 +215,10 @@ class Exposure(wiring.Component):
         return Cat(*(self._op == operation for operation in operations)).any()
 
     def _gate_side(self, m: Module) -> None:
-        """The gate's read port: a row that is written while it is on its way is overtaken."""
-        address, raw = self._symbols.read(0)
-        index_before = Signal(self.symbol_bits)
-        index_shown = Signal(self.symbol_bits)
-        m.d.comb += address.eq(self.prefetch)
-        m.d.sync += [
-            index_before.eq(self.prefetch),
-            index_shown.eq(index_before),
-            self.strategy_executions.eq(self._strategies[self.strategy]),
-        ]
-        written = self._symbols.write_data.as_value()
-        overtaken = self.written & (self.written_symbol == index_before)
-        m.d.sync += self.row.eq(Mux(overtaken, written, raw.as_value()))
+        """The gate's ports."""
+        address, row = self._symbols.read(0)
+        m.d.comb += [address.eq(self.prefetch), self.row.eq(row)]
+        m.d.sync += self.strategy_executions.eq(self._strategies[self.strategy])
         m.d.comb += [
             self.written.eq(self._symbols.write_enable),
             self.written_symbol.eq(self._symbol_index),

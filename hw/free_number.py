@@ -40,7 +40,7 @@ class FreeNumber(wiring.Component):
         """A bit per place; the search stands at ``passed`` places beyond the first number."""
         m = Module()
         bits = self.order_bits
-        m.submodules.taken = taken = SweptMemory(1, 1 << bits)
+        m.submodules.taken = taken = SweptMemory(1, 1 << bits, is_transparent=False)
         look_at, is_taken = taken.read()
         first = Signal(NUMBER_BITS, init=1)  # behind the last that was given
         passed = Signal(bits + 1)  # places behind first that are taken
@@ -60,7 +60,7 @@ class FreeNumber(wiring.Component):
         ]
         # a place that is freed is compared a cycle later
         m.d.sync += [freed.eq(self.free), freed_distance.eq(self.place - first)]
-        m.d.sync += is_known.eq(self.init_done & ~self.take)
+        m.d.sync += is_known.eq(self.init_done & ~self.take & ~self.free)  # read again
         with m.If(self.take):
             m.d.sync += [first.eq(candidate + 1), candidate.eq(candidate + 1), passed.eq(0)]
         with m.Elif(freed & (freed_distance < passed)):

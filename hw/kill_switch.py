@@ -88,7 +88,7 @@ class KillSwitch(wiring.Component):
         sizes = {SESSION: self.venue_bits, STRATEGY: self.strategy_bits, SYMBOL: self.symbol_bits}
         sessions = Signal(1 << self.venue_bits)
         strategies = Signal(1 << self.strategy_bits)
-        m.submodules.symbols = symbols = SweptMemory(1, 1 << self.symbol_bits)
+        m.submodules.symbols = symbols = SweptMemory(1, 1 << self.symbol_bits, registered=1)
 
         # what the command does
         is_known = Signal()
@@ -145,12 +145,13 @@ class KillSwitch(wiring.Component):
         ):  # fmt: skip
             m.d.sync += [stages[0].eq(start), stages[1].eq(stages[0])]
         session_known, strategy_known, symbol_known = Signal(), Signal(), Signal()
-        written = symbols.write_enable & (symbols.write_address == symbol_index[0])
-        m.d.comb += symbols.read_address[0].eq(self.symbol_index)
+        m.d.comb += [
+            symbols.read_address[0].eq(self.symbol_index),
+            symbol_known.eq(symbols.read_data[0]),
+        ]
         m.d.sync += [
             session_known.eq(sessions.bit_select(venue[0], 1)),
             strategy_known.eq(strategies.bit_select(strategy[0], 1)),
-            symbol_known.eq(Mux(written, symbols.write_data, symbols.read_data[0])),
         ]
         # session and strategy bits are a cycle old when they are registered: see to that cycle too
         kills_before = {

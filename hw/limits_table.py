@@ -8,8 +8,8 @@ that is not above the last is refused. Nothing of a set is in force before all o
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data, memory, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.risk_rows import limits_layout
@@ -21,6 +21,9 @@ VALUE_BITS = 64
 SEQUENCE_BITS = 64
 INDEX_BITS = 32
 COUNTER_BITS = 32
+PIECE_BITS = 18
+"""Width of a RAM of 1,024 rows."""
+
 FIELDS = len(WORDS)
 
 ShadowWrite = data.StructLayout({"number": range(FIELDS), "value": VALUE_BITS})
@@ -35,11 +38,11 @@ Commit = data.StructLayout(
 class LimitsTable(wiring.Component):
     """Limits by symbol, and those of the whole gate.
 
-    Members: ``shadow_valid``, ``shadow``: write a field, taken at once (the host waits with it
-    while a commit is not yet taken). ``commit_valid``, ``commit``, ``commit_ready``: taken while
+    Members: ``shadow_valid``, ``shadow``: write a word, taken at once; not while a commit is given
+    and not yet accepted or refused. ``commit_valid``, ``commit``, ``commit_ready``: taken while
     ``hold`` is 0; three cycles later ``accepted`` or ``refused`` is 1 for a cycle, and an accepted
     set is in force. Refused is a number that is not above the last (counted in ``late``), a set of
-    a symbol before the first default set or for an unknown symbol, and a set of which a field was
+    a symbol before the first default set or for an unknown symbol, and a set of which a word was
     not written since the last accepted one (both counted in ``unfit``).
 
     ``symbol_index``: of which ``row`` shows the limits two cycles later, with every set in force
@@ -122,40 +125,50 @@ class LimitsTable(wiring.Component):
                     self.is_set.eq(1),
                 ]
 
-        # the table, and whether a symbol has a set of its own (read at once, known with the row)
-        own_set, index_before = Signal(), Signal(self.symbol_bits)
-        write_own = Signal()
-        target = taken.symbol_index[: self.symbol_bits]
-        m.d.comb += write_own.eq(passes & ~taken.is_default)
-        m.submodules.rows = rows = memory.Memory(
-            shape=row_layout.size, depth=1 << self.symbol_bits, init=[]
-        )
-        write = rows.write_port()
-        read = rows.read_port(transparent_for=(write,))
-        m.submodules.owns = owns = SweptMemory(1, 1 << self.symbol_bits)
-        own_address, own_data = owns.read()
-        m.d.comb += [
-            write.en.eq(write_own),
-            write.addr.eq(target),
-            write.data.eq(shadow_row),
-            read.en.eq(1),
-            read.addr.eq(self.symbol_index),
-            owns.write_enable.eq(write_own),
-            owns.write_address.eq(target),
-            owns.write_data.eq(1),
-            own_address.eq(self.symbol_index),
-            own_set.eq(own_data),
-            self.init_done.eq(owns.init_done),
-        ]
-        m.d.sync += index_before.eq(self.symbol_index)
-        written_now = write_own & (target == index_before)
-        default_now = passes & taken.is_default
-        fallback = Mux(default_now, shadow_row.as_value(), self.default_row.as_value())
-        m.d.sync += self.row.eq(
-            Mux(
-                written_now,
-                shadow_row.as_value(),
-                Mux(own_set, read.data, fallback),
-            )
-        )
+        self._table(m, passes, taken, shadow_row)
         return m
+
+    def _table(self, m: Module, passes: Value, commit: data.View, shadow_row: data.View) -> None:
+        """The rows in pieces as wide as a RAM; each with a bit that says it was ever written.
+
+        That bit chooses between the piece and the default set: together with what is written
+        meanwhile it is one look-up table per bit, which is all the time there is behind a RAM.
+        """
+        writes = Signal()
+        index_before, was_written, is_default_now = Signal(self.symbol_bits), Signal(), Signal()
+        is_written = Signal()
+        target = commit.symbol_index[: self.symbol_bits]
+        m.d.comb += [
+            writes.eq(passes & ~commit.is_default),
+            is_default_now.eq(passes & commit.is_default),
+            is_written.eq(writes & (target == index_before)),
+        ]
+        m.d.sync += [
+            index_before.eq(self.symbol_index),
+            was_written.eq(writes & (target == self.symbol_index)),
+        ]
+        shadow, default, row = (
+            view.as_value() for view in (shadow_row, self.default_row, self.row)
+        )
+        # the shadow stands still while a set is put in force and in the cycle behind it
+        chosen = Signal()
+        m.d.comb += chosen.eq(is_written | was_written)
+        otherwise = Signal(len(row))
+        m.d.comb += otherwise.eq(Mux(chosen | is_default_now, shadow, default))
+        done = []
+        for start in range(0, len(row), PIECE_BITS - 1):
+            end = min(start + PIECE_BITS - 1, len(row))
+            piece = SweptMemory(end - start + 1, 1 << self.symbol_bits, is_transparent=False)
+            m.submodules[f"piece_{start}"] = piece
+            address, found = piece.read()
+            m.d.comb += [
+                piece.write_enable.eq(writes),
+                piece.write_address.eq(target),
+                piece.write_data.eq(Cat(shadow[start:end], 1)),
+                address.eq(self.symbol_index),
+            ]
+            m.d.sync += row[start:end].eq(
+                Mux(found[-1] & ~chosen, found[:-1], otherwise[start:end])
+            )
+            done.append(piece.init_done)
+        m.d.comb += self.init_done.eq(done[0])

@@ -37,7 +37,7 @@ def take_layout(symbol_bits: int, strategy_bits: int, venue_bits: int) -> data.S
 class Bucket(wiring.Component):
     """The buckets of one kind; two to ``bits`` of them.
 
-    ``index`` in cycle 0 (with ``is_immediate``: in cycle 2) is the one that is asked for in cycle
+    ``index`` in cycle 0 (with ``is_immediate``: in cycle 1) is the one that is asked for in cycle
     2, when ``limit`` and ``t_ns`` are given for it; ``is_empty`` in cycle 3 says that it has no
     token. ``take``, with ``take_index``, ``take_t_ns`` and ``limit`` held until ``is_taken``: take
     a token if there is one; meanwhile nothing is answered.
@@ -67,23 +67,23 @@ class Bucket(wiring.Component):
         """One reading port: taking has it while it lasts."""
         m = Module()
         m.submodules.table = table = SweptMemory(
-            NEXT_BITS, 1 << self.bits, is_immediate=self.is_immediate
+            NEXT_BITS,
+            1 << self.bits,
+            registered=not self.is_immediate,
+            is_immediate=self.is_immediate,
         )
-        address, raw = table.read()
-        taking = Signal(5)  # one bit per step
-        index_before = Signal(self.bits)
+        address, row = table.read()
         next_ns = Signal(NEXT_BITS)
-        overtaken = table.write_enable & (table.write_address == index_before)
+        if self.is_immediate:
+            m.d.sync += next_ns.eq(row)
+        else:
+            m.d.comb += next_ns.eq(row)
+        taking = Signal(5)  # one bit per step
         m.d.comb += [
             self.init_done.eq(table.init_done),
             address.eq(Mux(self.take | taking.any(), self.take_index, self.index)),
         ]
-        if self.is_immediate:
-            m.d.comb += next_ns.eq(raw)
-        else:
-            m.d.sync += next_ns.eq(Mux(overtaken, table.write_data, raw))
         m.d.sync += [
-            index_before.eq(address),
             taking.eq(Cat(self.take, taking[:-1])),
         ]
         t_ns = Mux(taking.any(), self.take_t_ns, self.t_ns)
@@ -114,8 +114,9 @@ class RateLimits(wiring.Component):
     """The buckets of all kinds.
 
     ``symbol`` in cycle 0, ``strategy`` and ``session`` in cycle 2 are those of a request of cycle
-    2, when ``t_ns`` and the limits are given; in cycle 3 ``<kind>_is_empty`` says which has no
-    token. One request per cycle.
+    2, when ``t_ns`` and ``symbol_limit`` are given; ``session_limit`` and ``strategy_limit`` are
+    those of cycle 3. ``symbol_is_empty`` in cycle 3 says that there is no token, the other two
+    ``<kind>_is_empty`` do in cycle 4. One request per cycle.
     ``take_valid``, ``take``: a request passed; taken while ``take_ready``, and done when it is
     ready again (6 cycles), the limits standing still meanwhile. What is asked for while it is not
     ready, or was asked for less than two cycles before the taking, has no answer.
@@ -148,13 +149,15 @@ class RateLimits(wiring.Component):
         m.d.comb += self.take_ready.eq(self.init_done & ~is_busy)
         m.d.sync += begins.eq(self.take_valid & self.take_ready)
         done = Signal()
+        t_before = Signal(TIME_BITS)
+        m.d.sync += t_before.eq(self.t_ns)
         init_done: list[Value] = []
         for kind in KINDS:
             m.submodules[kind] = bucket = Bucket(self._bits[kind], kind != "symbol")
             m.d.comb += [
                 bucket.index.eq(getattr(self, kind)),
                 bucket.limit.eq(getattr(self, f"{kind}_limit")),
-                bucket.t_ns.eq(self.t_ns),
+                bucket.t_ns.eq(self.t_ns if kind == "symbol" else t_before),
                 getattr(self, f"{kind}_is_empty").eq(bucket.is_empty),
                 bucket.take.eq(begins),
                 bucket.take_index.eq(taken[kind]),

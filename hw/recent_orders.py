@@ -67,7 +67,7 @@ class RecentOrders(wiring.Component):
     but not while ``remember_ready`` is 0: then ``holds`` means nothing.
 
     ``remember_valid``, ``remember_key``, ``remember_t_ns``: the order passed; taken while
-    ``remember_ready``, in the table when it is ready again (6 cycles).
+    ``remember_ready``, in the table when it is ready again (8 cycles).
     """
 
     def __init__(self, symbol_bits: int = 10, strategy_bits: int = 4) -> None:
@@ -110,6 +110,7 @@ class RecentOrders(wiring.Component):
 
         # replacement: read, match, compare the ages of two and two, compare the older, write
         found = Signal(WAYS)
+        keys = [Signal(self._key, name=f"key_{i}") for i in range(WAYS)]
         ages = [Signal(TIME_BITS, name=f"age_{i}") for i in range(WAYS)]
         older = [Signal(range(WAYS), name=f"older_{i}") for i in range(WAYS // 2)]
         oldest_ages = [Signal(TIME_BITS, name=f"oldest_age_{i}") for i in range(WAYS // 2)]
@@ -125,14 +126,17 @@ class RecentOrders(wiring.Component):
                 ]
                 m.next = "READ"
             with m.State("READ"):
-                m.next = "MATCH"
-            with m.State("MATCH"):
+                m.next = "KEEP"
+            with m.State("KEEP"):
                 for number, way in enumerate(ways):
                     row = way.read_data[0]
-                    m.d.sync += [
-                        found[number].eq(row.key.as_value() == new.key.as_value()),
-                        ages[number].eq(row.passed_ns),
-                    ]
+                    m.d.sync += [keys[number].eq(row.key), ages[number].eq(row.passed_ns)]
+                m.next = "MATCH"
+            with m.State("MATCH"):
+                m.d.sync += [
+                    found[number].eq(kept.as_value() == new.key.as_value())
+                    for number, kept in enumerate(keys)
+                ]
                 m.next = "PAIRS"
             with m.State("PAIRS"):
                 for i, (index, age) in enumerate(zip(older, oldest_ages, strict=True)):

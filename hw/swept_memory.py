@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Elaboratable, Module, Mux, Shape, ShapeLike, Signal
+from amaranth.hdl import Elaboratable, Module, Mux, Shape, ShapeLike, Signal, Value
 from amaranth.lib import memory
 
 
 class SweptMemory(Elaboratable):
     """``depth`` rows (a power of two) of ``shape``; one write port, ``read_ports`` read ports.
 
-    Add it as a submodule. ``read(i)`` gives (address, data): the data of an address are there one
-    cycle later, and hold what was written in the cycle of the address (``is_transparent``) or what
-    was there before. ``write_enable``, ``write_address`` and ``write_data`` are ignored until
-    ``init_done``; zeros are read until then only in rows already swept.
-    ``clear`` starts a new sweep. With ``is_immediate`` it is a distributed RAM instead: the data of
-    an address are there in the same cycle (for a few dozen rows).
+    Add it as a submodule. ``read(i)`` gives (address, data). The data of an address are there one
+    cycle later: what was written in the cycle of the address (``is_transparent``, which costs time
+    behind the RAM) or what was there before. The first ``registered`` ports take two cycles, and
+    their data hold every write of the cycles before they show. With ``is_immediate`` it is a
+    distributed RAM, for a few dozen rows: the data of an address are there in the same cycle.
+
+    ``write_enable`` and what belongs to it are ignored until ``init_done``.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class SweptMemory(Elaboratable):
         depth: int,
         read_ports: int = 1,
         is_transparent: bool = True,
+        registered: int = 0,
         is_immediate: bool = False,
     ) -> None:
         """Raises ``ValueError`` when ``depth`` is not a power of two above 1."""
@@ -37,18 +39,20 @@ class SweptMemory(Elaboratable):
             raise ValueError(f"depth {depth} is not a power of two above 1")
         self.depth = depth
         self.is_transparent = is_transparent
+        self.registered = registered
         self.is_immediate = is_immediate
         self._bits = Shape.cast(shape).width
         address_bits = depth.bit_length() - 1
         self.init_done = Signal()
-        self.clear = Signal()
         self.write_enable = Signal()
         self.write_address = Signal(address_bits)
         self.write_data: Any = Signal(shape)
-        self.read_address = [Signal(address_bits, name=f"read_address_{i}")
-                             for i in range(read_ports)]  # fmt: skip
-        self.read_data: list[Any] = [Signal(shape, name=f"read_data_{i}")
-                                     for i in range(read_ports)]  # fmt: skip
+        self.read_address = [
+            Signal(address_bits, name=f"read_address_{i}") for i in range(read_ports)
+        ]
+        self.read_data: list[Any] = [
+            Signal(shape, name=f"read_data_{i}") for i in range(read_ports)
+        ]
 
     def read(self, port: int = 0) -> tuple[Signal, Any]:
         """Address and data of a read port."""
@@ -61,23 +65,37 @@ class SweptMemory(Elaboratable):
         write = ram.write_port()
         position = Signal(range(self.depth + 1))
         m.d.comb += self.init_done.eq(position[-1])
-        with m.If(self.clear):
-            m.d.sync += position.eq(0)
-        with m.Elif(~position[-1]):
+        with m.If(~position[-1]):
             m.d.sync += position.eq(position + 1)
-        raw_data = self.write_data.as_value() if hasattr(self.write_data, "as_value") \
-            else self.write_data  # fmt: skip
+        data = Value.cast(self.write_data)
         m.d.comb += [
             write.en.eq(self.write_enable | ~self.init_done),
             write.addr.eq(Mux(self.init_done, self.write_address, position)),
-            write.data.eq(Mux(self.init_done, raw_data, 0)),
+            write.data.eq(Mux(self.init_done, data, 0)),
         ]
-        for address, value in zip(self.read_address, self.read_data, strict=True):
-            raw = value.as_value() if hasattr(value, "as_value") else value
+        for number, (address, value) in enumerate(
+            zip(self.read_address, self.read_data, strict=True)
+        ):
+            raw = Value.cast(value)
             if self.is_immediate:
                 port = ram.read_port(domain="comb")
             else:
-                port = ram.read_port(transparent_for=(write,) if self.is_transparent else ())
+                bypassed = self.is_transparent and number >= self.registered
+                port = ram.read_port(transparent_for=(write,) if bypassed else ())
                 m.d.comb += port.en.eq(1)
-            m.d.comb += [port.addr.eq(address), raw.eq(port.data)]
+            m.d.comb += port.addr.eq(address)
+            if number >= self.registered:
+                m.d.comb += raw.eq(port.data)
+                continue
+            # behind the RAM there is time for one look-up table: what is written is chosen before
+            before, was_written = Signal(self._bits), Signal()
+            address_before = Signal.like(address)
+            is_written = Signal()
+            m.d.comb += is_written.eq(self.write_enable & (self.write_address == address_before))
+            m.d.sync += [
+                address_before.eq(address),
+                before.eq(data),
+                was_written.eq(self.write_enable & (self.write_address == address)),
+                raw.eq(Mux(is_written | was_written, Mux(is_written, data, before), port.data)),
+            ]
         return m
