@@ -12,6 +12,11 @@ from typing import Any
 
 from amaranth.lib import wiring
 
+from hw.register_file import FIXED
+from hw.request import SYMBOL_BITS
+from nic.framing.feed_format import IEX, NASDAQ
+from nic.offload.registers import REGISTERS
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -30,7 +35,35 @@ class Block:
         return made
 
 
+def register_constants() -> dict[str, int]:
+    """Values for the register file's constants, where it stands alone."""
+    paths = {placed.path for placed in REGISTERS if placed.register.access == "constant"}
+    return dict.fromkeys(sorted(paths - set(FIXED)), 1)
+
+
 BLOCKS: dict[str, Block] = {
+    "line_parser": Block(
+        "hw.line_parser:LineParser", "frames of a line to messages, Nasdaq", {"feed": NASDAQ}
+    ),
+    "line_parser_iex": Block(
+        "hw.line_parser:LineParser", "frames of a line to messages, IEX", {"feed": IEX}
+    ),
+    "symbol_filter": Block("hw.symbol_filter:SymbolFilter", "which instruments are wanted"),
+    "arbiter": Block("hw.arbiter:Arbiter", "two lines to one sequence of events", {"feed": NASDAQ}),
+    "prices": Block("hw.prices:Prices", "what is known of each instrument's market"),
+    "risk_decision": Block("hw.risk_decision:RiskDecision", "every check of the risk gate"),
     "limits_table": Block("hw.limits_table:LimitsTable", "limits by symbol, one set at a time"),
+    "exposure": Block("hw.exposure:Exposure", "the ledger: orders, positions, sums"),
+    "recent_orders": Block("hw.recent_orders:RecentOrders", "what passed lately: duplicates"),
+    "rate_limits": Block(
+        "hw.rate_limits:Bucket", "token buckets of the message rate", {"bits": SYMBOL_BITS}
+    ),
+    "kill_switch": Block("hw.kill_switch:KillSwitch", "kills by scope, and the dead-man switch"),
+    "counter_bank": Block("hw.counter_bank:CounterBank", "64 counters", {"count": 64}),
+    "register_file": Block(
+        "hw.register_file:RegisterFile",
+        "the host's view of all blocks",
+        {"constants": register_constants()},
+    ),
 }
-"""In the way of a tick: line, event, prices, trigger, gate and its state, order, registers, top."""
+"""In the way of a tick: lines, event, gate and its state, order, registers."""

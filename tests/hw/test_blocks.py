@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every block of the table can be built, and the report says what was measured."""
+
+import pytest
+
+from hw import verilog
+from hw.blocks import BLOCKS
+from sim.gateware import measure
+from tools import hw_report
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_a_block_becomes_hardware(name: str) -> None:
+    component = BLOCKS[name].make()
+    text = verilog.rtlil_of(component, name)
+    assert f"\\{name}" in text
+    for port in verilog.ports_of(component):
+        assert f"\\{port.name}\n" in text
+
+
+def test_the_line_s_parser_keeps_its_bounds() -> None:
+    found = measure.line_parser()
+    assert len(found) == 4
+    for one in found:
+        assert one.ok, one
+        assert one.value > 0
+
+
+def test_a_bound_that_is_not_kept_is_seen() -> None:
+    assert not measure.Measurement("a", 5, 4, "cycles", "").ok
+    assert not measure.Measurement("a", 3, 4, "messages", "", is_floor=True).ok
+
+
+def test_the_page_s_part_has_every_figure() -> None:
+    size = {"lut": 1234, "ff": 56, "bram": 7, "dsp": 8}
+    row = {"name": "one", "size": size, "worst_mhz": 160.04, "best_mhz": 181.0, "ok": True}
+    figure = {
+        "name": "way", "value": 3, "limit": 4, "unit": "cycles", "how": "longest of 9", "ok": True,
+    }  # fmt: skip
+    report = {
+        "device": "a device", "clock_mhz": 156.25, "seeds": 4, "tools": "yosys 1",
+        "blocks": [row], "measurements": [figure], "ok": True,
+    }  # fmt: skip
+    text = hw_report.page_part(report)
+    assert text.startswith(hw_report.BEGIN) and text.endswith(hw_report.END)
+    assert "| `one` | 1,234 | 56 | 7 | 8 | 160.0 | 181.0 |" in text
+    assert "| way | 3 cycles | 4 | longest of 9 |" in text
+    hw_report.show(report | {"blocks": [row | {"runs": []}]}, wants_path=False)
+    page = hw_report.PAGE.read_text()
+    assert page.count(hw_report.BEGIN) == page.count(hw_report.END) == 1
