@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages that fire an order: a table of conditions and order templates, two rows per symbol.
+
+The specification is ``hw/trigger_reference.py``. Cycle 0 is the event's: the symbol's rows are
+addressed. In cycle 2 they are there, beside the fields of the event, and row 0's order goes to the
+gate as a candidate while its condition is worked out. In cycle 3 the condition meets what the row
+remembers, and the candidate fires. Row 1's order, and what the gate can not take, wait in a queue.
+"""
+
+from dataclasses import fields
+from itertools import pairwise
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.event import event_layout
+from hw.gate_ports import TriggerPort
+from hw.request import (
+    STRATEGY_BITS,
+    SYMBOL_BITS,
+    VENUE_BITS,
+    Action,
+    Origin,
+    request_layout,
+)
+from hw.risk_view import top_layout
+from hw.swept_memory import SweptMemory
+from hw.tick import tick_layout
+from hw.trigger_queue import TriggerQueue
+from nic.framing.feed_format import FeedFormat
+from nic.offload.trigger import (
+    COMPARED_PRICE,
+    GENERATION_BITS,
+    IN_FLIGHT_BITS,
+    PRICE_CONDITION,
+    TRIGGER,
+    WAYS,
+    TriggerRow,
+)
+
+COUNTER_BITS = 64
+WAY_BITS = (WAYS - 1).bit_length()
+
+
+class TriggerCommand(enum.Enum, shape=1):  # type: ignore[call-arg]
+    """What the host does to a row."""
+
+    ARM = 0
+    ACKNOWLEDGE = 1
+
+
+def row_layout(strategy_bits: int, venue_bits: int) -> data.StructLayout:
+    """A row as it lies in RAM: the fields of ``TriggerRow``, numbers as wide as the gate's."""
+    narrower = {"strategy_id": strategy_bits, "venue": venue_bits}
+    return data.StructLayout(
+        {f.name: narrower.get(f.name, f.metadata["bits"]) for f in fields(TriggerRow)}
+    )
+
+
+ROW_STATE = data.StructLayout({"was_true": 1, "is_spent": 1, "in_flight": IN_FLIGHT_BITS})
+"""What a row remembers."""
+
+
+class Trigger(wiring.Component):
+    """The trigger table of two to the power ``symbol_bits`` symbols.
+
+    ``event`` in cycle 0, ``tick`` (``hw.tick``) of the same event in cycle 1, ``top`` of its symbol
+    in cycle 2. ``gate`` is how requests leave. ``command`` arms a row (``row``, all of it) or
+    acknowledges a request of a ``generation``; taken when ``ready``, which is in cycles without an
+    event of a wanted symbol: an event in the cycle after finds it done. ``has_room``: what fires
+    in this cycle can be kept. ``counters`` (the table ``TRIGGER``) follow by two cycles.
+    """
+
+    def __init__(
+        self,
+        feed: FeedFormat,
+        symbol_bits: int = SYMBOL_BITS,
+        strategy_bits: int = STRATEGY_BITS,
+        venue_bits: int = VENUE_BITS,
+    ) -> None:
+        self.symbol_bits = symbol_bits
+        self._row = row = row_layout(strategy_bits, venue_bits)
+        self._request = request_layout(symbol_bits, strategy_bits, venue_bits)
+        self._state = data.ArrayLayout(ROW_STATE, WAYS)
+        event, tick = event_layout(feed, symbol_bits), tick_layout(symbol_bits)
+        super().__init__(
+            {
+                "event": In(wiring.Signature({"valid": Out(1), "payload": Out(event)})),
+                "tick": In(wiring.Signature({"valid": Out(1), "payload": Out(tick)})),
+                "top": In(top_layout()),
+                "gate": Out(TriggerPort(symbol_bits, strategy_bits, venue_bits)),
+                "command": In(
+                    stream.Signature(
+                        data.StructLayout(
+                            {
+                                "kind": TriggerCommand,
+                                "symbol_index": symbol_bits,
+                                "way": WAY_BITS,
+                                "generation": GENERATION_BITS,
+                                "row": row,
+                            }
+                        )
+                    )
+                ),
+                "has_room": Out(1),
+                "counters": Out(data.StructLayout(dict.fromkeys(TRIGGER.names, COUNTER_BITS))),
+                "init_done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """The way of an event through the rows; signals end with the cycle they belong to."""
+        m = Module()
+        step = data.StructLayout(
+            {
+                "is_event": 1,
+                "is_arm": 1,
+                "is_acknowledge": 1,
+                "symbol_index": self.symbol_bits,
+                "way": WAY_BITS,
+                "generation": GENERATION_BITS,
+                "starts_true": 1,
+            }
+        )
+        steps = [Signal(step, name=f"step_{cycle}") for cycle in range(4)]
+        for now, then in pairwise(steps):
+            m.d.sync += then.eq(now)
+        self._begin(m, steps[0])
+        rows_2 = self._rows(m, steps[0])
+        tick_2, has_price_2 = Signal(self.tick.payload.shape()), Signal()
+        m.d.sync += [tick_2.eq(self.tick.payload), has_price_2.eq(self.tick.payload.price.any())]
+
+        flags_3 = []
+        requests_2 = Signal(data.ArrayLayout(self._request, WAYS))
+        requests_3 = Signal.like(requests_2)
+        m.d.sync += requests_3.eq(requests_2)
+        for way, row in enumerate(rows_2):
+            self._request_of(m, requests_2[way], way, row, tick_2)
+            flags_3.append(self._flags(m, way, row, steps[2], tick_2, has_price_2))
+        fires_3 = self._decide(m, steps, flags_3)
+        self._leave(m, steps, fires_3, requests_2, requests_3)
+        return m
+
+    def _begin(self, m: Module, step: Any) -> None:
+        """Cycle 0: an event of a wanted symbol, else a command."""
+        event, command = self.event, self.command
+        takes = Signal()
+        m.d.comb += [
+            step.is_event.eq(event.valid & event.payload.is_wanted & self.init_done),
+            command.ready.eq(self.init_done & ~(event.valid & event.payload.is_wanted)),
+            takes.eq(command.valid & command.ready),
+            step.is_arm.eq(takes & (command.payload.kind == TriggerCommand.ARM)),
+            step.is_acknowledge.eq(takes & (command.payload.kind == TriggerCommand.ACKNOWLEDGE)),
+            step.symbol_index.eq(
+                Mux(step.is_event, event.payload.symbol_index, command.payload.symbol_index)
+            ),
+            step.way.eq(command.payload.way),
+            step.generation.eq(command.payload.generation),
+            step.starts_true.eq(command.payload.row.starts_true),
+        ]
+
+    def _rows(self, m: Module, step: Any) -> list[Any]:
+        """The rows of the symbol, in cycle 2."""
+        found = []
+        for way in range(WAYS):
+            table = SweptMemory(self._row, 1 << self.symbol_bits, is_transparent=False)
+            m.submodules[f"rows_{way}"] = table
+            address, row = table.read()
+            m.d.comb += [
+                address.eq(step.symbol_index),
+                table.write_enable.eq(step.is_arm & (step.way == way)),
+                table.write_address.eq(step.symbol_index),
+                table.write_data.eq(self.command.payload.row),
+                self.init_done.eq(table.init_done),
+            ]
+            kept = Signal(self._row, name=f"row_{way}")
+            m.d.sync += kept.eq(row)
+            found.append(kept)
+        return found
+
+    def _request_of(self, m: Module, request: Any, way: int, row: Any, tick: Any) -> None:
+        """The order of a row, with the message's price if it wants that."""
+        m.d.comb += [
+            request.action.eq(Action.NEW),
+            request.side.eq(row.order_side),
+            request.time_in_force.eq(row.time_in_force),
+            request.post_only.eq(row.post_only),
+            request.strategy.eq(row.strategy_id),
+            request.venue.eq(row.venue),
+            request.symbol_index.eq(tick.symbol_index),
+            request.quantity.eq(row.quantity),
+            request.price.eq(Mux(row.uses_message_price, tick.price, row.price)),
+            request.origin.eq(Origin.TRIGGER),
+            request.tag.eq(Cat(Signal(WAY_BITS, init=way), row.generation, tick.symbol_index)),
+        ]
+
+    def _flags(self, m: Module, way: int, row: Any, step: Any, tick: Any, has_price: Value) -> Any:
+        """What is known of a row in cycle 3 but for what it remembers."""
+        flags = Signal(
+            data.StructLayout(
+                {
+                    "watches": 1,
+                    "holds": 1,
+                    "is_edge": 1,
+                    "is_one_shot": 1,
+                    "in_flight_cap": IN_FLIGHT_BITS,
+                    "is_generation": 1,
+                }
+            ),
+            name=f"flags_{way}",
+        )
+        is_right: Value = row.price_condition == PRICE_CONDITION.value("any")
+        for name, compared in (
+            ("threshold", row.threshold_price),
+            ("best_bid", self.top.bid_price),
+            ("best_ask", self.top.ask_price),
+        ):
+            at_most, at_least, is_there = (
+                Signal(name=f"{what}_{name}_{way}") for what in ("at_most", "at_least", "there")
+            )
+            m.d.comb += [
+                at_most.eq(tick.price <= compared),
+                at_least.eq(tick.price >= compared),
+                is_there.eq(
+                    (row.compared_price == COMPARED_PRICE.value(name)) & compared.any() & has_price
+                ),
+            ]
+            for condition, holds in (("at_most", at_most), ("at_least", at_least)):
+                is_asked = row.price_condition == PRICE_CONDITION.value(condition)
+                is_right = is_right | (is_there & is_asked & holds)
+        m.d.sync += [
+            flags.watches.eq(
+                step.is_event
+                & row.is_armed
+                & (row.message_type == tick.message_type)
+                & ((row.side == 0) | (row.side == tick.side))
+            ),
+            flags.holds.eq(
+                is_right
+                & (tick.shares >= row.minimum_shares)
+                & (has_price | ~row.uses_message_price)
+            ),
+            flags.is_edge.eq(row.is_edge),
+            flags.is_one_shot.eq(row.is_one_shot),
+            flags.in_flight_cap.eq(row.in_flight_cap),
+            flags.is_generation.eq(row.generation == step.generation),
+        ]
+        return flags
+
+    def _remembered(self, m: Module, steps: list[Any], after: Any) -> Any:
+        """What the rows remember, in cycle 3; ``after`` is what they do behind it.
+
+        An event's change is in the RAM in cycle 5: those at its heels take it from ``after`` and
+        what was that a cycle and two ago.
+        """
+        table = SweptMemory(self._state, 1 << self.symbol_bits, is_transparent=False)
+        m.submodules.state = table
+        past: list[Any] = [Signal(self._state, name=f"past_{cycle}") for cycle in (4, 5, 6)]
+        symbols: list[Any] = [Signal(self.symbol_bits, name=f"symbol_{cycle}") for cycle in (4, 5)]
+        does = [Signal(name=f"does_{cycle}") for cycle in (4, 5)]
+        works = [step.is_event | step.is_arm | step.is_acknowledge for step in steps]
+        for now, then in ((after, past[0]), (past[0], past[1]), (past[1], past[2])):
+            m.d.sync += then.eq(now)
+        for now, then in ((steps[3].symbol_index, symbols[0]), (symbols[0], symbols[1])):
+            m.d.sync += then.eq(now)
+        m.d.sync += [does[0].eq(works[3]), does[1].eq(does[0])]
+        m.d.comb += [
+            table.read_address[0].eq(steps[0].symbol_index),
+            table.write_enable.eq(does[0]),
+            table.write_address.eq(symbols[0]),
+            table.write_data.eq(past[0]),
+        ]
+        # In cycle 1: whether the same symbol goes one, two, three, four cycles ahead.
+        mine = steps[1].symbol_index
+        others = [
+            (works[2], steps[2].symbol_index),
+            (works[3], steps[3].symbol_index),
+            (does[0], symbols[0]),
+            (does[1], symbols[1]),
+        ]
+        is_same_2 = [Signal(name=f"is_same_2_{i}") for i in range(len(others))]
+        for flag, (work, symbol) in zip(is_same_2, others, strict=True):
+            m.d.sync += flag.eq(work & (symbol == mine))
+        kept_2, older_3, is_same_3 = Signal(self._state), Signal(self._state), Signal()
+        m.d.sync += [
+            kept_2.eq(table.read_data[0]),
+            older_3.eq(
+                Mux(is_same_2[1], past[0],
+                    Mux(is_same_2[2], past[1], Mux(is_same_2[3], past[2], kept_2)))
+            ),
+            is_same_3.eq(is_same_2[0]),
+        ]  # fmt: skip
+        state = Signal(self._state, name="state_3")
+        m.d.comb += state.eq(Mux(is_same_3, past[0], older_3))
+        return state
+
+    def _decide(self, m: Module, steps: list[Any], flags: list[Any]) -> list[Value]:
+        """Cycle 3: which rows fire, what they remember from now on, and the counters."""
+        after = Signal(self._state, name="after_3")
+        state = self._remembered(m, steps, after)
+        step = steps[3]
+        fires: list[Value] = []
+        hits: dict[str, list[Value]] = {name: [] for name in TRIGGER.names}
+        for way, (flag, was, then) in enumerate(zip(flags, state, after, strict=True)):
+            is_mine = step.way == way
+            watches = flag.watches
+            is_still = flag.is_edge & was.was_true
+            is_capped = was.in_flight >= flag.in_flight_cap
+            may = flag.holds & ~is_still & ~was.is_spent & ~is_capped
+            fire = Signal(name=f"fire_{way}")
+            acknowledges = Signal(name=f"acknowledges_{way}")
+            m.d.comb += [
+                fire.eq(watches & may & self.has_room),
+                acknowledges.eq(
+                    step.is_acknowledge & is_mine & flag.is_generation & was.in_flight.any()
+                ),
+                then.was_true.eq(Mux(watches, flag.holds, was.was_true)),
+                then.is_spent.eq(was.is_spent | (fire & flag.is_one_shot)),
+                then.in_flight.eq(was.in_flight + fire - acknowledges),
+            ]
+            with m.If(step.is_arm & is_mine):
+                m.d.comb += [
+                    then.was_true.eq(step.starts_true),
+                    then.is_spent.eq(0),
+                    then.in_flight.eq(0),
+                ]
+            fires.append(fire)
+            found = {
+                "fired": fire,
+                "condition_false": watches & ~flag.holds,
+                "still_true": watches & flag.holds & is_still,
+                "spent": watches & flag.holds & ~is_still & was.is_spent,
+                "capped": watches & flag.holds & ~is_still & ~was.is_spent & is_capped,
+                "dropped": watches & may & ~self.has_room,
+                "acknowledged": acknowledges,
+                "stale_acknowledgement": step.is_acknowledge & is_mine & ~acknowledges,
+            }
+            for name, hit in found.items():
+                hits[name].append(hit)
+        for name, both in hits.items():
+            count = Signal(range(WAYS + 1), name=f"{name}_now")
+            m.d.sync += [
+                count.eq(sum(both[1:], both[0])),
+                self.counters[name].eq(self.counters[name] + count),
+            ]
+        return fires
+
+    def _leave(
+        self, m: Module, steps: list[Any], fires: list[Value], requests_2: Any, requests_3: Any
+    ) -> None:
+        """To the gate: row 0's request at once, others out of the queue, all in order."""
+        m.submodules.queue = queue = TriggerQueue(self._request)
+        gate, is_shown = self.gate, Signal()
+        m.d.comb += [
+            gate.prefetch.eq(
+                Mux(
+                    steps[0].is_event,
+                    steps[0].symbol_index,
+                    Mux(queue.has_current, queue.current.symbol_index, steps[2].symbol_index),
+                )
+            ),
+            gate.candidate.eq(Mux(steps[2].is_event, requests_2[0], queue.current)),
+            gate.fire.eq((fires[0] & queue.is_empty) | is_shown),
+            queue.pop.eq(is_shown & gate.ready),
+            queue.push.eq(Cat(fires[0] & ~(queue.is_empty & gate.ready), *fires[1:])),
+            queue.pair.eq(requests_3),
+            self.has_room.eq(queue.has_room),
+        ]
+        m.d.sync += is_shown.eq(~steps[2].is_event & queue.has_current & ~queue.pop)
