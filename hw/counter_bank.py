@@ -7,12 +7,18 @@ a few: the bank goes round all its counters, one each cycle, and adds what has g
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Mux, Signal
+from functools import reduce
+from itertools import pairwise
+from operator import or_
+
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 COUNTER_BITS = 64
 READ_CYCLES = 2
+GROUP = 8
+"""Counters of which one step chooses what gathered."""
 
 
 class CounterBank(wiring.Component):
@@ -41,7 +47,7 @@ class CounterBank(wiring.Component):
     @property
     def lag_cycles(self) -> int:
         """Cycles after which an event shows in ``value`` for certain, reading included."""
-        return self.depth + 3 + READ_CYCLES
+        return self.depth + 5 + READ_CYCLES
 
     def elaborate(self, platform: object) -> Module:
         """One turn: fetch what gathered and the RAM's word, add, put back."""
@@ -53,26 +59,43 @@ class CounterBank(wiring.Component):
         gathered_bits = (2 * self.depth + 2).bit_length()
         gathered = [Signal(gathered_bits, name=f"gathered_{i}") for i in range(self.count)]
         turn = Signal(range(self.depth))
-        is_swept = Signal()
-        m.d.sync += turn.eq(turn + 1)
-        with m.If(turn == self.depth - 1):
-            m.d.sync += is_swept.eq(1)
-        for i, number in enumerate(gathered):
-            is_visited = is_swept & (turn == i)
-            m.d.sync += number.eq(Mux(is_visited, 0, number) + self.events[i])
-        padded = [*gathered, *([gathered[0]] * (self.depth - self.count))]
-
-        # Cycle 0: read; 1: the word is there; 2: the sum is written.
-        turn_1, added_1, is_swept_1 = Signal.like(turn), Signal(gathered_bits), Signal()
-        m.d.comb += [turn_read.addr.eq(turn), turn_read.en.eq(1)]
+        is_last, is_swept = Signal(), Signal()
+        due = Signal(self.count)  # whose turn it is; nobody's in the first one
+        m.d.comb += is_last.eq(turn == self.depth - 1)
         m.d.sync += [
-            turn_1.eq(turn),
-            is_swept_1.eq(is_swept),
-            added_1.eq(Mux(turn < self.count, Array(padded)[turn], 0)),
-            write.addr.eq(turn_1),
-            write.data.eq(Mux(is_swept_1, turn_read.data + added_1, 0)),
+            turn.eq(turn + 1),
+            due.eq(Cat(is_last, due)),
+            is_swept.eq(is_swept | is_last),
+        ]
+        for i, number in enumerate(gathered):
+            with m.If(due[i]):
+                m.d.sync += number.eq(self.events[i])
+            with m.Elif(self.events[i]):
+                m.d.sync += number.eq(number + 1)
+
+        # Cycle 0: what gathered is taken; 1: read; 2: the word is there, and all of what gathered;
+        # 3: the word is out of the RAM; 4: the sum is written.
+        chosen = [Mux(due[i], number, 0) for i, number in enumerate(gathered)]
+        parts = []
+        for first in range(0, self.count, GROUP):
+            part = Signal(gathered_bits, name=f"part_{first // GROUP}")
+            m.d.sync += part.eq(reduce(or_, chosen[first : first + GROUP]))
+            parts.append(part)
+        added = [Signal(gathered_bits, name=f"added_{cycle}") for cycle in (2, 3)]
+        turns = [turn, *(Signal.like(turn, name=f"turn_{cycle}") for cycle in (1, 2, 3))]
+        swept = [is_swept, *(Signal(name=f"is_swept_{cycle}") for cycle in (1, 2, 3))]
+        word = Signal(COUNTER_BITS)
+        m.d.comb += [turn_read.addr.eq(turns[1]), turn_read.en.eq(1)]
+        m.d.sync += [
+            *(later.eq(now) for now, later in pairwise(turns)),
+            *(later.eq(now) for now, later in pairwise(swept)),
+            added[0].eq(reduce(or_, parts)),
+            added[1].eq(added[0]),
+            word.eq(turn_read.data),
+            write.addr.eq(turns[3]),
+            write.data.eq(Mux(swept[3], word + added[1], 0)),
             write.en.eq(1),
-            self.init_done.eq(is_swept_1),
+            self.init_done.eq(swept[3]),
         ]
         m.d.comb += [host_read.addr.eq(self.index), host_read.en.eq(1)]
         m.d.sync += self.value.eq(host_read.data)
