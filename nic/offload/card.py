@@ -8,6 +8,7 @@ the tables that the host has. Setting a card up is done here; the hot path talks
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 
 from nic.framing.feed_format import FEEDS
 from nic.framing.reference import LineSettings
@@ -19,6 +20,7 @@ from nic.offload.order_template import ConnectionAddress, OrderLetters, template
 from nic.offload.records import OFFLOAD
 from nic.offload.register_map import WORD_BITS
 from nic.offload.registers import IDENTITY, INTERFACE_VERSION, LAYOUT_HASH, MAGIC, REGISTERS
+from nic.offload.trigger import TriggerRow
 from nic.wire.reference import Value, WireError, decode
 
 SESSION_LOW_BYTES = WORD_BITS // 8
@@ -137,8 +139,12 @@ class Card:
             self.write("builder.template_address", at)
 
     def command(self, name: str, **arguments: int) -> bool:
-        """A command or tell for the gate; ``False`` where there is no room now: try again."""
+        """A command for gate or trigger; ``False`` where there is no room now: try again."""
         return self.device.give_command(records.command(name, **arguments))
+
+    def arm_trigger(self, symbol_index: int, way: int, row: TriggerRow) -> bool:
+        """Write a row of the trigger table; as :meth:`command`."""
+        return self.command("arm_trigger", symbol_index=symbol_index, way=way, **asdict(row))
 
     def request(self, tag: int, **fields: int) -> bool:
         """An order request; as :meth:`command`."""

@@ -17,6 +17,8 @@ from nic.wire.check cimport CHECK_LENGTH, CHECK_OK, CHECK_UNKNOWN_TYPE
 
 cdef enum:
     OFFLOAD_HOST_WORDS = 23
+    OFFLOAD_GENERATION_BITS = 16
+    OFFLOAD_WAYS = 2
     OFFLOAD_WORD_BYTES = 8
     OFFLOAD_RECORD_SLOT_BYTES = 128
     OFFLOAD_COMMAND_SLOT_BYTES = 256
@@ -654,7 +656,7 @@ cdef inline int offload_request_check_length(const uint8_t *m, uint32_t length) 
     return CHECK_OK if length == 32 else CHECK_LENGTH
 
 
-# A command for the gate, section its arguments follow, a word each
+# A command for the gate or the trigger, section its arguments follow, a word each
 cdef enum:
     OFFLOAD_COMMAND = 67  # 'C'
     OFFLOAD_COMMAND_LENGTH = 8

@@ -81,7 +81,7 @@ def record_lines() -> Iterator[str]:
 
 def command_lines() -> Iterator[str]:
     """The table of the gate's commands."""
-    yield from ("", "## Commands for the gate", "")
+    yield from ("", "## Commands for the gate and the trigger", "")
     yield "| number | command | meaning | arguments and their bits |"
     yield "| --- | --- | --- | --- |"
     for number, command in enumerate(COMMAND_TABLE):

@@ -5,15 +5,17 @@ Both are rows of eight-byte words, little-endian. The first byte is the type, th
 many words there are. Records count from 1 without holes, whatever their type: a missing number is a
 record that the card had to drop because the host was slow, and the host must then take no verdict
 for granted. Commands are carried out one after the other; ``nic/offload/commands.py`` lists those
-that go to the gate.
+that go to the gate, ``TRIGGER_COMMANDS`` those to the trigger.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 
-from nic.offload.commands import COMMANDS, TELLS, Command
+from nic.offload.commands import COMMANDS, SYMBOL, TELLS, Argument, Command
 from nic.offload.order_template import HOST_WORDS
+from nic.offload.trigger import GENERATION_BITS, WAYS, TriggerRow
 from nic.wire.reference import encode
 from nic.wire.table import LengthRule, Message, Protocol, octets, text, unsigned
 
@@ -129,11 +131,11 @@ OFFLOAD = Protocol(
         Message(
             "command",
             ord("C"),
-            "A command for the gate",
+            "A command for the gate or the trigger",
             (
                 RECORD_TYPE,
                 WORDS,
-                unsigned("number", 1, "place in the table of commands, then of tells"),
+                unsigned("number", 1, "place in COMMAND_TABLE"),
                 octets("reserved", 5),
             ),
             "its arguments follow, a word each",
@@ -155,7 +157,30 @@ OFFLOAD = Protocol(
     ),
 )
 
-COMMAND_TABLE: tuple[Command, ...] = (*COMMANDS, *TELLS)
+WAY = Argument("way", (WAYS - 1).bit_length(), "which of the symbol's rows")
+
+TRIGGER_COMMANDS = (
+    Command(
+        "arm_trigger",
+        "write a row of the trigger table, :class:`nic.offload.trigger.TriggerRow`",
+        (
+            SYMBOL,
+            WAY,
+            *(
+                Argument(row.name, row.metadata["bits"], row.metadata["meaning"])
+                for row in fields(TriggerRow)
+            ),
+        ),
+    ),
+    Command(
+        "acknowledge_trigger",
+        "a request of a row is no longer in flight",
+        (SYMBOL, WAY, Argument("generation", GENERATION_BITS, "of the row that fired")),
+    ),
+)
+"""What goes to the trigger."""
+
+COMMAND_TABLE: tuple[Command, ...] = (*COMMANDS, *TELLS, *TRIGGER_COMMANDS)
 """Commands by their number in a record."""
 
 _NUMBER = {command.name: number for number, command in enumerate(COMMAND_TABLE)}
@@ -180,7 +205,7 @@ def request(tag: int, **fields: int) -> bytes:
 
 
 def command(name: str, **arguments: int) -> bytes:
-    """A command or tell for the gate, by the names of its arguments.
+    """A command for the gate or the trigger, by the names of its arguments.
 
     Raises ``KeyError`` for an unknown command, ``TypeError`` where the arguments are not exactly
     its own, ``ValueError`` for one that has more bits than the table says.

@@ -27,6 +27,7 @@ from nic.offload.register_map import (
     row_event,
     setting,
 )
+from nic.offload.trigger import TRIGGER
 
 MAGIC = int.from_bytes(b"TICKWIRE", "little")
 INTERFACE_VERSION = 1
@@ -135,6 +136,16 @@ GATE_BLOCK = Block(
     ),
 )
 
+TRIGGER_BLOCK = Block(
+    "trigger",
+    "the trigger table; its rows come with the commands",
+    (
+        counters(
+            "counters", TRIGGER.names, "messages of an armed row's kind by what became of them"
+        ),
+    ),
+)
+
 BUILDER_BLOCK = Block(
     "builder",
     "orders and payloads on their way out",
@@ -175,7 +186,10 @@ RINGS = Block(
 )
 
 REGISTERS = RegisterMap(
-    (IDENTITY, CONTROL, line("a"), line("b"), FEED, GATE_BLOCK, BUILDER_BLOCK, RINGS)
+    (
+        *(IDENTITY, CONTROL, line("a"), line("b"), FEED),
+        *(TRIGGER_BLOCK, GATE_BLOCK, BUILDER_BLOCK, RINGS),
+    )
 )
 
 

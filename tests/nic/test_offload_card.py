@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The register map, the records, and a card behind a BAR: a file of the region's size."""
 
-from dataclasses import fields
+from dataclasses import astuple, fields
 from pathlib import Path
 from random import Random
 
@@ -18,6 +18,7 @@ from nic.offload.order_template import ConnectionAddress, OrderLetters, template
 from nic.offload.records import COMMAND_SLOT_BYTES, COMMAND_TABLE, OFFLOAD, RECORD_SLOT_BYTES
 from nic.offload.register_map import Block, Register, RegisterMap, event, read, setting
 from nic.offload.registers import LAYOUT_HASH, REGISTERS
+from nic.offload.trigger import TriggerRow
 from nic.wire.reference import WireError, decode
 
 VERDICT = {
@@ -166,6 +167,13 @@ def test_limits_and_templates_go_word_by_word(
     assert command == records.command(
         "set_limits", is_default=0, symbol_index=4, sequence_number=12
     )
+    row = TriggerRow(is_armed=1, generation=7, message_type=ord("P"), quantity=100, venue=3)
+    assert card.arm_trigger(9, 1, row)
+    _, found = decode(OFFLOAD, card_file.take() or b"", "to_card")
+    payload = found["payload"]
+    assert isinstance(payload, bytes)
+    words = [int.from_bytes(payload[i : i + 8], "little") for i in range(0, len(payload), 8)]
+    assert words == [9, 1, *astuple(row)]
     written.clear()
     address = ConnectionAddress(
         **{"source_mac": bytes(6), "destination_mac": bytes(6), "source_address": 1},
