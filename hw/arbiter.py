@@ -12,10 +12,10 @@ is there (``ParsedLine.upcoming``): against the state as it stands, and against 
 one of the messages that are there now is taken. The decision then only chooses.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -34,7 +34,8 @@ class Candidate:
     """A message of a line, or the head of the queue: where its number stands, what it would do.
 
     ``is_new``: at the expected number or behind it; ``is_next``: at it; ``is_missing``: in the
-    open gap and not given up. These are known at the cycle's beginning. ``is_taken`` is decided.
+    open gap and not given up. The terms whose sums these are come from registers.
+    ``is_taken`` is decided.
     """
 
     def __init__(self, name: str, item: Any, following: Value, is_valid: Value) -> None:
@@ -48,6 +49,17 @@ class Candidate:
         self.moves, self.opens, self.is_late, self.starts = (
             Signal(name=f"{what}_{name}") for what in ("moves", "opens", "is_late", "starts")
         )
+
+    def know(self, m: Module, terms: Mapping[str, Sequence[Value]]) -> None:
+        """Where the number stands in the next cycle: each of the three the sum of some terms."""
+        for what, sum_ in (
+            ("new", self.is_new),
+            ("next", self.is_next),
+            ("missing", self.is_missing),
+        ):
+            kept = Signal(len(terms[what]), name=f"{what}_terms_{self.name}")
+            m.d.sync += kept.eq(Cat(*terms[what]))
+            m.d.comb += sum_.eq(kept.any())
 
     def decide(self, m: Module, is_arbitrating: Value, is_started: Value) -> None:
         """What it wants, and what it does to the state when it is taken."""
@@ -176,29 +188,32 @@ class Arbiter(wiring.Component):
         ``own``: the candidate of which ``number`` is the one that follows.
         """
         reaches_expected, is_before_end = Signal(), Signal()
+        moves, changes_gap = Signal(), Signal()
+        anyone = [*others, *([own] if own is not None else [])]
         m.d.comb += [
             reaches_expected.eq(number >= self.expected),
             is_before_end.eq(number < self.gap_end),
+            moves.eq(Cat(*(c.moves for c in anyone)).any()),
+            changes_gap.eq(
+                Cat(*(bit for c in anyone for bit in (c.opens, c.is_late, c.starts))).any()
+            ),
         ]
-        is_new: Value = reaches_expected
-        is_next: Value = number == self.expected
-        is_missing: Value = (number >= self.gap_next) & is_before_end
+        # One gate behind each comparison, as those come late: at most one candidate is taken.
+        new: list[Value] = [reaches_expected & ~moves]
+        at: list[Value] = [(number == self.expected) & ~moves]
+        missing: list[Value] = [(number >= self.gap_next) & is_before_end & ~changes_gap]
         for other in others:
             reaches = Signal(name=f"{candidate.name}_reaches_{other.name}")
             m.d.comb += reaches.eq(number >= other.following)
-            is_new = Mux(other.moves, reaches, is_new)
-            is_next = Mux(other.moves, number == other.following, is_next)
-            in_new_gap = reaches_expected & ~reaches & (number != other.number)
-            is_missing = Mux(other.is_late, reaches & is_before_end, is_missing)
-            is_missing = Mux(other.opens, in_new_gap, is_missing & ~other.starts)
+            new.append(reaches & other.moves)
+            at.append((number == other.following) & other.moves)
+            missing.append(other.is_late & reaches & is_before_end)
+            missing.append(other.opens & reaches_expected & ~reaches & (number != other.number))
         if own is not None:
-            is_new, is_next = is_new | own.moves, is_next | own.moves
-            is_missing = Mux(own.is_late, is_before_end, is_missing & ~own.opens)
-        m.d.sync += [
-            candidate.is_new.eq(is_new),
-            candidate.is_next.eq(is_next),
-            candidate.is_missing.eq(is_missing),
-        ]
+            new.append(own.moves)
+            at.append(own.moves)
+            missing.append(own.is_late & is_before_end)
+        candidate.know(m, {"new": new, "next": at, "missing": missing})
 
     def _move(self, m: Module, candidates: Sequence[Candidate], is_started: Signal) -> None:
         """The event and the state after it, from the candidate that is taken."""
