@@ -24,6 +24,7 @@ TIME_BITS = 63
 
 EXECUTION_BITS = 31
 MESSAGE_BITS = 48
+RATIO_BITS = bits_of_scope(SCOPE_GATE)["order_to_trade_ratio"]
 DAILY_SHARES_BITS = 56
 
 NUMBER_BITS = 32

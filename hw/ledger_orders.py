@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger's steps that find an order and change its row."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, Value
+
+from hw.ledger_ports import Operation
+from hw.ledger_state import BUY, LAST_SLOT, LedgerState, furthest_price, greater
+from hw.product import PRODUCT_CYCLES
+
+
+def find(m: Module, s: LedgerState) -> None:
+    """Read the order, and the one it replaces; see what there is to do."""
+    order, op = s.ports.order, Operation
+    order_address, raw_order = s.orders.read()
+    _, raw_symbol = s.symbols.read(1)
+    looks_behind = Signal()
+    m.d.comb += order_address.eq(Mux(looks_behind, order.replaces, s.key))
+    with m.State("FETCH"):
+        m.next = "READ"
+    with m.State("READ"):
+        m.d.sync += [order.eq(raw_order), s.known.eq(raw_symbol)]
+        m.next = "CHECK"
+        with m.If(s.is_(op.NEW)):
+            open_new(m, s)
+            m.next = "RESERVE"
+        with m.If(s.is_search_result):
+            m.next = "PRICE_FOUND"
+    with m.State("CHECK"):
+        m.d.comb += looks_behind.eq(1)
+        m.d.sync += s.ports.order_found.eq(order.is_open & (order.number == s.key) & s.key.any())
+        m.next = "BRANCH"
+    with m.State("BRANCH"):
+        is_order = s.ports.order_found & ~order.replaces.any()
+        is_in_flight = s.ports.order_found & order.replaces.any()
+        m.d.sync += s.other.eq(order.replaces)
+        m.next = "IDLE"
+        with m.If(s.is_(op.LOOK_UP)):
+            m.d.comb += s.ports.look_up_done.eq(1)
+        with m.If(s.is_(op.CANCEL)):
+            m.d.sync += s.ports.totals.messages.eq(s.ports.totals.messages + 1)
+        with m.If(s.is_(op.CANCEL, op.CANCEL_ENDED) & s.ports.order_found):
+            with m.If(s.is_(op.CANCEL_ENDED) | ~s.quantity.any()):
+                m.d.sync += order.cancel_in_flight.eq(s.is_(op.CANCEL))
+            m.next = "STORE"
+        with m.If(
+            (s.is_(op.TERMS, op.CANCELED, op.CLOSED, op.REPLACE, op.FILL) & is_order)
+            | (s.is_(op.REPLACED, op.REPLACE_ENDED) & is_in_flight)
+        ):
+            m.d.sync += [s.has_order.eq(1), s.order_part.eq(1), s.had.eq(1)]
+            with m.If(~s.is_(op.FILL)):
+                m.d.sync += s.symbol_index.eq(order.symbol_index)
+            m.next = "EDIT"
+        with m.If(s.is_(op.REPLACED, op.REPLACE_ENDED) & is_in_flight):
+            m.d.sync += [order.eq(raw_order), s.kept_cancel.eq(order.cancel_in_flight)]
+        with m.If(s.is_(op.FILL, op.BROKEN, op.MARK)):
+            m.d.sync += s.position_part.eq(1)
+            m.next = "EDIT"
+        with m.If(s.is_(op.FILL) & is_order & (order.symbol_index != s.symbol_index)):
+            m.d.sync += [s.order_part.eq(0), s.again.eq(1)]
+        with m.If(s.is_(op.RELEASE_STRATEGY)):
+            m.d.sync += s.strategies[s.strategy_told].eq(0)
+        with m.If(s.is_(op.START_DAY)):
+            m.d.sync += [
+                s.ports.totals[name].eq(0)
+                for name in (
+                    *("daily_shares", "daily_notional", "messages"),
+                    *("executions", "executions_by_ratio"),
+                )
+            ]
+
+
+def open_new(m: Module, s: LedgerState) -> None:
+    """A new order's row."""
+    order, request = s.ports.order, s.given.request
+    m.d.sync += [
+        s.has_order.eq(1),
+        s.order_part.eq(1),
+        s.is_new_row.eq(1),
+        order.eq(0),
+        order.is_open.eq(1),
+        order.number.eq(s.new_number),
+        order.symbol_index.eq(request.symbol_index),
+        order.side.eq(request.side),
+        order.strategy.eq(request.strategy),
+        order.venue.eq(request.venue),
+        order.price.eq(request.price),
+        order.leaves.eq(request.quantity),
+        order.notional.eq(s.given.notional),
+    ]
+
+
+def edit(m: Module, s: LedgerState) -> None:
+    """Change the order's row; before, see what it reserved."""
+    order, op = s.ports.order, Operation
+    _, raw_symbol = s.symbols.read(1)
+    with m.State("EDIT"):
+        m.d.sync += [
+            s.old_shares.eq(greater(order.leaves, order.pending_leaves)),
+            s.old_notional.eq(greater(order.notional, order.pending_notional)),
+            s.old_price.eq(furthest_price(order)),
+            s.taken_shares.eq(Mux(s.quantity < order.leaves, s.quantity, order.leaves)),
+            s.was_unacknowledged.eq(~order.is_acknowledged),
+        ]
+        m.next = "CHANGE"
+    with m.State("CHANGE"):
+        m.d.sync += s.known.eq(raw_symbol)
+        with m.If(s.has_order):
+            change_order(m, s)
+        with m.If(s.is_(op.FILL)):
+            m.d.sync += s.executions.eq(s.executions + 1)
+            with m.If(s.has_order):
+                count = s.strategies[order.strategy]
+                m.d.sync += count.eq(count + 1)
+        m.next = "MOVE"
+        with m.If(s.is_(op.REPLACE)):
+            m.next = "RESERVE"
+    with m.State("MOVE"):
+        # the position, and what values it; known.position_notional is the value before
+        known = s.known
+        adds = (s.side == BUY) ^ s.is_(op.BROKEN)
+        m.d.sync += s.was_short.eq(known.position < 0)
+        with m.If(s.is_(op.FILL, op.BROKEN)):
+            m.d.sync += known.position.eq(
+                Mux(adds, known.position + s.quantity, known.position - s.quantity)
+            )
+        with m.If(s.is_(op.FILL, op.MARK)):
+            m.d.sync += known.mark_price.eq(s.price)
+        m.next = "SIZE"
+    with m.State("SIZE"):
+        position = s.known.position
+        m.d.sync += s.size.eq(Mux(position < 0, -position, position))
+        m.next = "MULTIPLY"
+    with m.State("MULTIPLY"):
+        m.d.sync += s.slot.eq(s.slot + 1)
+        homes: tuple[tuple[Value, Value | int], ...] = (
+            (order.notional, s.has_order),
+            (order.pending_notional, s.has_order),
+            (s.size_notional[0], 1),
+            (s.size_notional[1], 1),
+            (s.paid, 1),
+            (s.by_ratio, 1),
+        )
+        for number, (home, wanted) in enumerate(homes):
+            with m.If((s.slot == number + PRODUCT_CYCLES + 1) & wanted):
+                m.d.sync += home.eq(s.product.product)
+        with m.If(s.slot == LAST_SLOT):
+            m.next = "RESERVE"
+
+
+def change_order(m: Module, s: LedgerState) -> None:
+    """What each operation does to the order's row, and which other row it touches."""
+    order, op = s.ports.order, Operation
+    taken, pending_leaves = s.taken_shares, order.pending_leaves
+    ends_pending = [order.pending.eq(0), order.pending_leaves.eq(0),
+                    order.pending_price.eq(0), order.pending_notional.eq(0)]  # fmt: skip
+    with m.Switch(s.op):
+        with m.Case(op.FILL, op.CANCELED):
+            m.d.sync += [order.leaves.eq(order.leaves - taken), order.is_acknowledged.eq(1)]
+            with m.If(s.is_(op.FILL)):
+                m.d.sync += [
+                    order.executed.eq(order.executed + taken),
+                    pending_leaves.eq(Mux(pending_leaves > taken, pending_leaves - taken, 0)),
+                ]
+        with m.Case(op.TERMS):
+            m.d.sync += [
+                order.leaves.eq(s.quantity),
+                order.price.eq(s.price),
+                order.is_acknowledged.eq(1),
+            ]
+        with m.Case(op.CLOSED):
+            has_pending = order.pending.any()
+            m.d.sync += [
+                s.is_gone.eq(1),
+                s.other.eq(order.pending),
+                s.has_other.eq(has_pending),
+                s.fewer_open.eq(1 + has_pending),
+                s.fewer_unacknowledged.eq(s.was_unacknowledged + has_pending),
+            ]
+        with m.Case(op.REPLACED):
+            is_gone = ~s.quantity.any()
+            m.d.sync += [
+                *ends_pending,
+                order.number.eq(s.key),
+                order.leaves.eq(s.quantity),
+                order.price.eq(s.price),
+                order.is_acknowledged.eq(1),
+                order.cancel_in_flight.eq(s.kept_cancel),
+                s.is_gone.eq(is_gone),
+                s.has_other.eq(1),  # the original
+                s.fewer_open.eq(1 + is_gone),
+                s.fewer_unacknowledged.eq(1 + s.was_unacknowledged),
+            ]
+        with m.Case(op.REPLACE_ENDED):
+            m.d.sync += [
+                *ends_pending,
+                s.other.eq(s.key),
+                s.has_other.eq(1),
+                s.fewer_open.eq(1),
+                s.fewer_unacknowledged.eq(1),
+            ]
+        with m.Case(op.REPLACE):
+            m.d.sync += [
+                order.pending.eq(s.new_number),
+                order.pending_leaves.eq(s.quantity - order.executed),
+                order.pending_price.eq(s.price),
+                order.pending_notional.eq(s.given.notional),
+                s.other.eq(s.new_number),
+                s.has_other.eq(1),
+                s.is_new_row.eq(1),
+            ]
+    with m.If(s.is_(op.FILL, op.CANCELED, op.TERMS)):
+        m.d.sync += s.fewer_unacknowledged.eq(s.was_unacknowledged)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The registers and tables of the ledger, which its steps work on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
+from amaranth.lib import data
+
+from hw.best_price import BestPriceSearch
+from hw.free_number import FreeNumber
+from hw.ledger_ports import Operation
+from hw.product import PRODUCT_CYCLES, Product
+from hw.risk_rows import (
+    EXECUTION_BITS,
+    MONEY_BITS,
+    NUMBER_BITS,
+    POSITION_BITS,
+    RATIO_BITS,
+    side_layout,
+)
+from hw.swept_memory import SweptMemory
+from nic.offload.limits import NOTIONAL_BITS, PRICE_BITS, QUANTITY_BITS
+
+if TYPE_CHECKING:
+    from hw.exposure import Exposure
+
+BUY = ord("B")
+SLOTS = 6
+"""Products of an operation."""
+LAST_SLOT = SLOTS + PRODUCT_CYCLES
+
+
+def greater(left: Value, right: Value) -> Value:
+    """The greater of two numbers."""
+    return Mux(left > right, left, right)
+
+
+def furthest_price(order: data.View) -> Value:
+    """The more aggressive price of an order and its replace in flight."""
+    further = Mux(order.side == BUY, order.pending_price > order.price,
+                  order.pending_price < order.price)  # fmt: skip
+    return Mux(order.pending.any() & further, order.pending_price, order.price)
+
+
+class LedgerState:
+    """The tables, and what is known of the operation under way; ``ports`` are the ledger's."""
+
+    def __init__(self, ports: Exposure) -> None:
+        """All registers, 0 at the beginning."""
+        self.ports = ports
+        self.symbols = SweptMemory(
+            ports.symbol_shape,
+            1 << ports.symbol_bits,
+            read_ports=2,
+            is_transparent=False,
+            registered=1,
+        )
+        self.orders = SweptMemory(ports.order_shape, 1 << ports.order_bits, is_transparent=False)
+        self.numbers = FreeNumber(ports.order_bits)
+        self.search = BestPriceSearch(ports.order_bits, ports.symbol_bits)
+        self.product = Product()
+
+        self.op = Signal(Operation)
+        self.key = Signal(NUMBER_BITS)  # the order it is about
+        self.new_number = Signal(NUMBER_BITS)
+        self.symbol_index = Signal(ports.symbol_bits)
+        self.side = Signal(8)  # of a fill or broken
+        self.quantity = Signal(QUANTITY_BITS)
+        self.price = Signal(PRICE_BITS)
+        self.strategy_told = Signal(ports.strategy_bits)
+        self.given = Signal(ports.opened_shape)
+        self.is_search_result = Signal()
+
+        self.has_order = Signal()  # ``order`` is there and changes
+        self.order_part = Signal()  # it is weighed in this pass
+        self.position_part = Signal()  # the position is
+        self.again = Signal()  # a second pass follows: the order is of another symbol
+        self.is_gone = Signal()  # the order is closed
+        self.had = Signal()  # the order was reserved for before
+        self.other = Signal(NUMBER_BITS)  # number of the second row that changes
+        self.has_other = Signal()
+        self.kept_cancel = Signal()
+        self.fewer_open = Signal(2)
+        self.fewer_unacknowledged = Signal(2)
+        self.is_new_row = Signal()
+        self.was_unacknowledged = Signal()
+
+        self.known = Signal(ports.symbol_shape)  # the symbol's row
+        self.side_row = Signal(side_layout(ports.order_bits))
+        self.old_shares, self.new_shares = (
+            Signal(QUANTITY_BITS, name=f"{when}_shares") for when in ("old", "new")
+        )
+        self.old_notional, self.new_notional = (
+            Signal(NOTIONAL_BITS, name=f"{when}_notional") for when in ("old", "new")
+        )
+        self.old_price, self.new_price = (
+            Signal(PRICE_BITS, name=f"{when}_price") for when in ("old", "new")
+        )
+        self.taken_shares = Signal(QUANTITY_BITS)
+        self.executions = Signal(EXECUTION_BITS)
+        self.needs_search = Signal()
+        self.ratio_used, self.ratio_taken = Signal(RATIO_BITS), Signal(RATIO_BITS)
+        self.strategies = Array(
+            Signal(EXECUTION_BITS, name=f"executions_{i}") for i in range(1 << ports.strategy_bits)
+        )
+
+        # the products, and what follows from them
+        self.slot = Signal(range(LAST_SLOT + 1))
+        self.size = Signal(POSITION_BITS)
+        self.size_notional = [Signal(NOTIONAL_BITS, name=f"size_notional_{i}") for i in range(2)]
+        self.paid = Signal(NOTIONAL_BITS)
+        self.by_ratio = Signal(NOTIONAL_BITS)
+        self.was_short = Signal()
+        self.order_change = Signal(signed(NOTIONAL_BITS + 1))
+        self.gross_change = Signal(signed(MONEY_BITS))
+        self.net_change = Signal(signed(MONEY_BITS))
+
+    def is_(self, *operations: Any) -> Value:
+        """Whether one of these is under way."""
+        return Cat(*(self.op == operation for operation in operations)).any()
+
+    @property
+    def row_changes(self) -> Value:
+        """A side of the symbol's row does."""
+        return self.order_part | self.is_search_result
+
+    def connect(self, m: Module) -> None:
+        """Add the tables, and the multiplier: its slots are fed one per cycle."""
+        for name in ("symbols", "orders", "numbers", "search", "product"):
+            m.submodules[name] = getattr(self, name)
+        order, known, product = self.ports.order, self.known, self.product
+        factors = (
+            (order.leaves, order.price),
+            (order.pending_leaves, order.pending_price),
+            (self.size[:QUANTITY_BITS], known.mark_price),
+            (self.size[QUANTITY_BITS:], known.mark_price),
+            (self.quantity, self.price),
+            (self.ports.ratio, self.executions),
+        )
+        shares, price = Signal(QUANTITY_BITS), Signal(PRICE_BITS)
+        for number, (left, right) in enumerate(factors):
+            with m.If(self.slot == number):
+                m.d.sync += [shares.eq(left), price.eq(right)]
+        with m.If(self.slot == SLOTS - 1):
+            m.d.sync += self.ratio_taken.eq(self.ports.ratio)
+        m.d.comb += [product.shares.eq(shares), product.price.eq(price)]

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger's steps that weigh what changed, and make it visible."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+
+from hw.best_price import reaches_further
+from hw.ledger_ports import Operation
+from hw.ledger_state import BUY, LedgerState, furthest_price, greater
+from hw.risk_rows import MONEY_BITS
+from nic.offload.limits import QUANTITY_BITS
+
+
+def weigh(m: Module, s: LedgerState) -> None:
+    """From what was and what is to what changes in the symbol's row and in the sums."""
+    order, known, side_row = s.ports.order, s.known, s.side_row
+    position_notional = Signal(MONEY_BITS)
+    net_before, net_after = (
+        Signal(signed(MONEY_BITS), name=f"net_{when}") for when in ("before", "after")
+    )
+    net_change, gross_change = s.net_change, s.gross_change
+    order_change = s.order_change
+    position_change = Signal(signed(MONEY_BITS))
+    shares_change = Signal(signed(QUANTITY_BITS + 1))
+    is_further, was_best, is_same = Signal(), Signal(), Signal()
+    is_buy = Signal()
+    rests = s.order_part & ~s.is_gone
+    with m.State("RESERVE"):
+        low, high = s.size_notional
+        m.d.sync += [
+            is_buy.eq(order.side == BUY),
+            s.new_shares.eq(Mux(s.is_gone, 0, greater(order.leaves, order.pending_leaves))),
+            s.new_notional.eq(Mux(s.is_gone, 0, greater(order.notional, order.pending_notional))),
+            s.new_price.eq(furthest_price(order)),
+            position_notional.eq(low + Cat(Const(0, QUANTITY_BITS), high)),
+            side_row.eq(Mux(order.side == BUY, known.buy.as_value(), known.sell.as_value())),
+        ]
+        m.next = "DIFFER"
+    with m.State("DIFFER"):
+        old_value = known.position_notional
+        m.d.sync += [
+            shares_change.eq(s.new_shares - Mux(s.had, s.old_shares, 0)),
+            order_change.eq(s.new_notional - Mux(s.had, s.old_notional, 0)),
+            position_change.eq(position_notional - old_value),
+            net_before.eq(Mux(s.was_short, -old_value, old_value)),
+            net_after.eq(Mux(known.position < 0, -position_notional, position_notional)),
+            is_further.eq(reaches_further(is_buy, s.new_price, side_row.best_price)),
+            was_best.eq(s.had & (s.old_price == side_row.best_price)),
+            is_same.eq(~s.is_gone & (s.old_price == s.new_price)),
+        ]
+        m.next = "ADD"
+    with m.State("ADD"):
+        m.d.sync += [
+            gross_change.eq(
+                Mux(s.order_part, order_change, 0) + Mux(s.position_part, position_change, 0)
+            ),
+            net_change.eq(net_after - net_before),
+            side_row.open_shares.eq(side_row.open_shares + shares_change),
+            side_row.open_notional.eq(side_row.open_notional + order_change),
+            side_row.orders.eq(side_row.orders + rests - s.had),
+        ]
+        with m.If(s.position_part):
+            m.d.sync += known.position_notional.eq(position_notional)
+        m.next = "BEST"
+    with m.State("BEST"):
+        with m.If(s.order_part):
+            with m.If(~side_row.orders.any()):
+                m.d.sync += side_row.best_price.eq(0)
+            with m.Elif(rests & (is_further | (side_row.orders == 1))):
+                m.d.sync += side_row.best_price.eq(s.new_price)
+            with m.Elif(was_best & ~is_same):
+                m.d.sync += s.needs_search.eq(1)
+        m.next = "WRITE"
+    with m.State("PRICE_FOUND"):
+        is_buy_found = s.search.wanted_is_buy
+        m.d.sync += [
+            side_row.eq(Mux(is_buy_found, known.buy.as_value(), known.sell.as_value())),
+            side_row.best_price.eq(s.search.best_price),
+            order.side.eq(Mux(is_buy_found, BUY, 0)),
+        ]
+        m.d.comb += s.search.acknowledge.eq(1)
+        m.next = "WRITE"
+
+
+def row_ports(m: Module, s: LedgerState) -> None:
+    """What stands at the write ports of the tables while nothing else is said."""
+    order, search = s.ports.order, s.search
+    is_buy = order.side == BUY
+    m.d.comb += [
+        s.symbols.write_data.eq(s.known),
+        search.symbol_index.eq(order.symbol_index),
+        search.is_buy.eq(is_buy),
+        search.place.eq(order.number),
+        search.row.is_resting.eq(~s.is_gone & ~order.replaces.any()),
+        search.row.is_buy.eq(is_buy),
+        search.row.symbol_index.eq(order.symbol_index),
+        search.row.price.eq(s.new_price),
+        s.orders.write_address.eq(order.number),
+        s.orders.write_data.eq(order),
+        s.numbers.place.eq(order.number),
+    ]
+    with m.If(s.row_changes & is_buy):
+        m.d.comb += s.symbols.write_data.buy.eq(s.side_row)
+    with m.If(s.row_changes & ~is_buy):
+        m.d.comb += s.symbols.write_data.sell.eq(s.side_row)
+    with m.If(s.is_gone):
+        m.d.comb += s.orders.write_data.is_open.eq(0)
+
+
+def write(m: Module, s: LedgerState) -> None:
+    """Everything becomes visible; then the second row, then the search for a best price."""
+    order, op, totals = s.ports.order, Operation, s.ports.totals
+    orders, search, numbers = s.orders, s.search, s.numbers
+    is_buy = order.side == BUY
+    with m.State("WRITE"):
+        m.d.comb += s.symbols.write_enable.eq(s.row_changes | s.position_part)
+        m.next = "IDLE"
+        with m.If(s.order_part):
+            m.d.comb += [
+                orders.write_enable.eq(1),
+                search.write.eq(1),
+                numbers.free.eq(s.is_gone),
+            ]
+            with m.If(s.has_other):
+                m.next = "WRITE_OTHER"
+            with m.Elif(s.needs_search):
+                m.next = "SEARCH"
+            more, fewer = s.is_new_row, s.fewer_unacknowledged
+            m.d.sync += [
+                totals.open_orders.eq(totals.open_orders + more - s.fewer_open),
+                totals.unacknowledged_orders.eq(totals.unacknowledged_orders + more - fewer),
+            ]
+            with m.If(is_buy):
+                total = totals.open_buy_notional
+                m.d.sync += total.eq(total + s.order_change)
+            with m.Else():
+                total = totals.open_sell_notional
+                m.d.sync += total.eq(total + s.order_change)
+        with m.If(s.order_part | s.position_part):
+            m.d.sync += totals.gross_notional.eq(totals.gross_notional + s.gross_change)
+        with m.If(s.position_part):
+            net = totals.net_position_notional
+            m.d.sync += net.eq(net + s.net_change)
+        with m.If(s.position_part & ~s.is_(op.MARK)):
+            comes_in = (s.side == BUY) ^ s.is_(op.FILL)
+            cash, paid = totals.cash, s.paid
+            m.d.sync += cash.eq(Mux(comes_in, cash + paid, cash - paid))
+        with m.If(s.position_part | (s.is_(op.OWN) & ~s.is_search_result)):
+            m.d.sync += [
+                totals.executions.eq(s.executions),
+                totals.executions_by_ratio.eq(s.by_ratio),
+                s.ratio_used.eq(s.ratio_taken),
+            ]
+        with m.If(s.is_(op.NEW, op.REPLACE)):
+            m.d.sync += [
+                totals.messages.eq(totals.messages + 1),
+                totals.daily_shares.eq(totals.daily_shares + s.given.shares_added),
+                totals.daily_notional.eq(totals.daily_notional + s.given.notional_added),
+            ]
+        with m.If(s.again):
+            m.d.sync += [
+                s.again.eq(0),
+                s.order_part.eq(1),
+                s.position_part.eq(0),
+                s.symbol_index.eq(order.symbol_index),
+            ]
+            m.next = "FETCH_AGAIN"
+    with m.State("STORE"):
+        m.d.comb += orders.write_enable.eq(1)
+        m.next = "IDLE"
+    with m.State("FETCH_AGAIN"):
+        m.next = "READ_AGAIN"
+    with m.State("READ_AGAIN"):
+        m.d.sync += s.known.eq(s.symbols.read_data[1])
+        m.next = "RESERVE"
+    with m.State("WRITE_OTHER"):
+        in_flight = orders.write_data
+        m.d.comb += [
+            in_flight.eq(0),
+            in_flight.is_open.eq(s.is_(op.REPLACE)),
+            in_flight.number.eq(s.other),
+            in_flight.symbol_index.eq(order.symbol_index),
+            in_flight.side.eq(order.side),
+            in_flight.strategy.eq(order.strategy),
+            in_flight.venue.eq(order.venue),
+            in_flight.replaces.eq(order.number),
+            orders.write_enable.eq(1),
+            orders.write_address.eq(s.other),
+            search.write.eq(1),
+            search.place.eq(s.other),
+            search.row.is_resting.eq(0),
+            numbers.free.eq(~s.is_(op.REPLACE)),
+            numbers.place.eq(s.other),
+        ]
+        m.next = "IDLE"
+        with m.If(s.needs_search):
+            m.next = "SEARCH"
+    with m.State("SEARCH"):
+        m.d.comb += search.start.eq(1)
+        m.next = "IDLE"
