@@ -91,8 +91,16 @@ class FeedTraffic:
         self.sequence_number = sequence_number
         self.locates = locates
         self.unknown_share = unknown_share
-        self.known = list(self.feed.messages.by_code().values())
-        self.unknown = sorted(set(range(256)) - set(self.feed.lengths_bytes))
+        known = self.feed.messages.by_code()
+        self.known = [
+            (code, kind.length, next((f for f in kind if f.name == "stock_locate"), None))
+            for code, kind in known.items()
+        ]
+        self.unknown = sorted(set(range(256)) - set(known))
+        self.shortest_bytes = self.feed.shortest_bytes
+        self.longest_bytes = self.feed.longest_bytes
+        self.type_at = self.feed.messages.type_offset
+        self.prefix_bytes = self.feed.prefix.width
         width = self.feed.session_field.width
         self.session: Value = settings.session or b"0123456789"[:width]
         if self.feed.session_field.is_integer:
@@ -116,26 +124,23 @@ class FeedTraffic:
 
     def message(self) -> bytes:
         """A message: the right type code, all else random."""
-        at = self.feed.messages.type_offset
         if self.rng.random() < self.unknown_share:
             code = self.rng.choice(self.unknown)
-            size = self.rng.randint(self.feed.shortest_bytes, self.feed.longest_bytes)
+            size = self.rng.randint(self.shortest_bytes, self.longest_bytes)
             data = bytearray(self.rng.randbytes(size))
         else:
-            kind = self.rng.choice(self.known)
-            assert kind.code is not None
-            code, data = kind.code, bytearray(self.rng.randbytes(kind.length))
-            locate = next((f for f in kind if f.name == "stock_locate"), None)
+            code, size, locate = self.rng.choice(self.known)
+            data = bytearray(self.rng.randbytes(size))
             if self.locates and locate is not None:
                 value = self.rng.choice(self.locates)
                 data[locate.offset : locate.end] = value.to_bytes(locate.width, "big")
-        data[at] = code
+        data[self.type_at] = code
         return bytes(data)
 
     def block(self, message: bytes, length: int | None = None) -> bytes:
         """A message behind its length, or behind another one."""
         size = len(message) if length is None else length
-        return size.to_bytes(self.feed.prefix.width, self.feed.byte_order) + message
+        return size.to_bytes(self.prefix_bytes, self.feed.byte_order) + message
 
     def payload(self, count: int) -> bytes:
         """A datagram with the next ``count`` messages; 0 is a heartbeat."""
@@ -341,7 +346,7 @@ class FeedTraffic:
     def _bad_prefix(self) -> bytes:
         """A message length that is wrong, or a type of another length, amid right ones."""
         before = [self.block(self.message()) for _ in range(self.rng.randrange(4))]
-        shortest, longest = self.feed.shortest_bytes, self.feed.longest_bytes
+        shortest, longest = self.shortest_bytes, self.longest_bytes
         message = self.message()
         size = len(message)
         wrong = (0, 1, shortest - 1, shortest, longest, longest + 1, self.rng.randint(2, longest))

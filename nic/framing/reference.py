@@ -97,6 +97,9 @@ class ReferenceParser:
     def __init__(self, settings: LineSettings) -> None:
         """A parser whose counters are 0."""
         self.settings = settings
+        # Worked out by the feed at every call; here once.
+        self._lengths = settings.feed.lengths_bytes
+        self._shortest, self._longest = min(self._lengths.values()), max(self._lengths.values())
         self.counters = dict.fromkeys((*FRAMING.names, *PARSER.names), 0)
 
     def frame(self, frame: bytes, error: bool = False) -> ParsedFrame:
@@ -169,7 +172,7 @@ class ReferenceParser:
         at = head
         for index in range(count):
             message, at = self._block(there, length, at)
-            if message[feed.messages.type_offset] in feed.lengths_bytes:
+            if message[feed.messages.type_offset] in self._lengths:
                 place = start + at - 1
                 parsed.messages.append(ParsedMessage(sequence_number + index, message, place))
             else:
@@ -191,15 +194,15 @@ class ReferenceParser:
 
     def _block(self, there: bytes, length: int, at: int) -> tuple[bytes, int]:
         """The message in the block that begins at ``at``, and the place behind it."""
-        feed = self.settings.feed
-        need(length - at >= feed.prefix.width, "count_beyond_datagram")
-        need(len(there) - at >= feed.prefix.width, "truncated")
-        size = int.from_bytes(there[at : at + feed.prefix.width], feed.byte_order)
-        at += feed.prefix.width
-        need(feed.shortest_bytes <= size <= feed.longest_bytes, "message_length")
+        feed, prefix = self.settings.feed, self.settings.feed.prefix.width
+        need(length - at >= prefix, "count_beyond_datagram")
+        need(len(there) - at >= prefix, "truncated")
+        size = int.from_bytes(there[at : at + prefix], feed.byte_order)
+        at += prefix
+        need(self._shortest <= size <= self._longest, "message_length")
         need(size <= length - at, "block_beyond_datagram")
         type_at = at + feed.messages.type_offset
         need(type_at < len(there), "truncated")
-        need(feed.lengths_bytes.get(there[type_at], size) == size, "message_length")
+        need(self._lengths.get(there[type_at], size) == size, "message_length")
         need(size <= len(there) - at, "truncated")
         return there[at : at + size], at + size
