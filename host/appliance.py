@@ -186,8 +186,13 @@ class Appliance:
         return sorted({*self._pending_limits, *self._pending_venues})
 
     def _drive(self) -> None:
-        """One slice of the loop, and the part of the sessions that needs Python."""
-        self.trading.drive(self.clock.now_ns())
+        """One slice of the loop, and the part of the sessions that needs Python.
+
+        Who looks after the appliance lives as long as this is called: the gate's heartbeat.
+        """
+        now = self.clock.now_ns()
+        self.trading.gate.heartbeat(now)
+        self.trading.drive(now)
         self.loop.run(SLICE_NS)
 
     def run(self, should_stop: Callable[[], bool], on_ready: Callable[[], None]) -> None:
@@ -232,6 +237,18 @@ class Appliance:
         """Throw the global kill switch."""
         self.trading.gate.kill("global")
         self.recording.journal.write_json("command", self.clock.now_ns(), {"kill": "global"})
+
+    def start_day(self) -> None:
+        """Let the sums of the day begin anew."""
+        self.trading.gate.start_day()
+        self.recording.journal.write_json("command", self.clock.now_ns(), {"start_day": True})
+
+    def release_strategy(self, number: int) -> None:
+        """Let a strategy execute again as often as it may."""
+        self.trading.gate.release_strategy(number)
+        self.recording.journal.write_json(
+            "command", self.clock.now_ns(), {"release_strategy": number}
+        )
 
     def close(self) -> None:
         """Close ports and journal; once."""

@@ -32,6 +32,11 @@ def report_of(appliance: Appliance) -> dict[str, Any]:
         "lead_times_ns": appliance.feed.lead_times(),
         "book": appliance.engine.book.counters(),
         "risk": appliance.trading.gate.counters(),
+        "exposure": {
+            **appliance.trading.gate.exposures.totals(),
+            **appliance.trading.gate.daily_totals(),
+        },
+        "kills": appliance.trading.gate.kills(),
         "execution": appliance.trading.execution.counters(),
         "orders": appliance.trading.oms.counters(),
         "open_orders": appliance.open_orders_at_end,

@@ -72,7 +72,7 @@ cdef class Engine(MessageSink):
             execution.trace = &self.trace
         if gate is not None:
             gate.trace = &self.trace
-            gate.bind_tops(self.book.tops, self.book.symbol_capacity)
+            gate.bind_tops(self.book.tops, self.book.symbol_capacity, &self.book.market_phase)
         for channel in channels:
             channel.trace = &self.trace
 
@@ -155,6 +155,8 @@ cdef class Engine(MessageSink):
         self.trace.line = TRACE_NO_PACKET
         self.feed.on_timer(t_ns)
         self.trace.line = TRACE_NO_PACKET
+        if self.gate is not None:
+            self.gate.on_timer(t_ns)
         if self.execution is not None:
             self.execution.on_timer(t_ns)
         if self.first is not None:
@@ -208,6 +210,9 @@ cdef class Engine(MessageSink):
             if self.gate is not None:
                 self.gate.prefetch(symbol_index)
             self.first.book_all(symbol_index, self.t_ns)
+        # behind the strategies: an order never waits for the value of a position
+        if changes & (CHANGED_BBO | CHANGED_TRADE) and self.gate is not None:
+            self.gate.mark(symbol_index)
 
     cdef void on_lost(self, uint64_t first, uint64_t last) noexcept nogil:
         self.counts[ENGINE_LOST_MESSAGES] += last - first + 1

@@ -37,7 +37,8 @@ class ReplayTrading:
         self.venue = ReplayVenue(engine.book)
         login = VenueLogin(self.venue.connect, USERNAME, PASSWORD)
         self.trading = Trading(engine, [login], Recorder(), stages)
-        limits = load(EXAMPLE).risk.defaults
+        # a recording has no control thread that could fall silent
+        limits = {**load(EXAMPLE).risk.defaults, "heartbeat_timeout_ns": 0}
         self.trading.set_limits(None, limits_of(limits, None, "risk.defaults"))
         self.strategy = make(strategy, (), parameters or {}, engine.book.symbol_capacity)
 

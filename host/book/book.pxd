@@ -22,6 +22,7 @@ cdef class Book:
     cdef int64_t trade_price           # of the last apply() with CHANGED_TRADE
     cdef int64_t trade_shares
     cdef uint8_t trade_side            # of the resting order, SIDE_BUY or SIDE_SELL; 0 unknown
+    cdef uint8_t market_phase          # MARKET_PHASE_* after the last system event
     cdef IndexMap symbol_map           # eight wire bytes to index + 1
 
     cdef int open_tops(self, uint32_t symbols, bint prefault) except -1
@@ -29,6 +30,7 @@ cdef class Book:
     cdef void map_symbol(self, uint32_t index) noexcept nogil
     cdef void forget_symbol(self, uint32_t index) noexcept nogil
     cdef void reset_tops(self) noexcept nogil
+    cdef void system_event(self, uint8_t code) noexcept nogil
     cdef uint32_t index_of(self, str symbol) except? 0xFFFFFFFF
 
     cdef uint32_t apply(self, const uint8_t *message, uint32_t length) noexcept nogil

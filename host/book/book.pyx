@@ -16,8 +16,10 @@ from host.book.pages cimport pages_close, pages_open
 from host.model cimport (
     BOOK_CLEAN, BOOK_GAPPED, BOOK_REBUILDING, CHANGED_BBO, CHANGED_DEPTH, CHANGED_STATE,
     CHANGED_TRADE, SIDE_BUY, SIDE_SELL)
+from nic.offload.ids cimport MARKET_PHASE_UNKNOWN
 
 from host.book.enumerations import BOOK
+from nic.offload.enumerations import MARKET_PHASE, PHASE_OF_EVENT
 
 CHANGED = {
     "bbo": CHANGED_BBO,
@@ -29,6 +31,12 @@ CHANGED = {
 
 BOOK_STATES = {BOOK_CLEAN: "clean", BOOK_GAPPED: "gapped", BOOK_REBUILDING: "rebuilding"}
 """Names of ``book_state``."""
+
+
+cdef uint8_t[256] phase_of_event
+memset(phase_of_event, MARKET_PHASE_UNKNOWN, 256)
+for _code, _phase in PHASE_OF_EVENT.items():
+    phase_of_event[<uint8_t> ord(_code)] = _phase
 
 
 cdef uint64_t wire_symbol(str symbol) except? 0:
@@ -109,12 +117,17 @@ cdef class Book:
         """Every top as before its first message, but for symbol and round lot size."""
         cdef uint32_t index, round_lot_size
         cdef uint64_t symbol
+        self.market_phase = MARKET_PHASE_UNKNOWN
         for index in range(self.symbol_capacity):
             symbol = self.tops[index].symbol
             round_lot_size = self.tops[index].round_lot_size
             memset(&self.tops[index], 0, sizeof(Top))
             self.tops[index].symbol = symbol
             self.tops[index].round_lot_size = round_lot_size
+
+    cdef void system_event(self, uint8_t code) noexcept nogil:
+        """The market enters another phase; an unknown event leaves it in an unknown one."""
+        self.market_phase = phase_of_event[code]
 
     cdef uint32_t index_of(self, str symbol) except? 0xFFFFFFFF:
         """Index of a symbol; raises KeyError."""
@@ -165,6 +178,20 @@ cdef class Book:
         return (self.trade_price, self.trade_shares,
                 chr(self.trade_side) if self.trade_side else "")
 
+    def phase(self) -> str:
+        """Phase of the market by the name of ``MARKET_PHASE``."""
+        return MARKET_PHASE.name_of(self.market_phase)
+
+    def set_price_band(self, str symbol not None, int64_t lower, int64_t upper) -> None:
+        """Tell a symbol's price bands, which no feed here carries; 0 for none known.
+
+        Forgotten with every other state when the books are cleared. Raises KeyError for an unknown
+        symbol.
+        """
+        cdef uint32_t index = self.index_of(symbol)
+        self.tops[index].band_lower_price = lower
+        self.tops[index].band_upper_price = upper
+
     def clear(self) -> None:
         """Empty every book, as on a new day or a restart of the publisher."""
         self.reset()
@@ -201,6 +228,7 @@ cdef class Book:
             "round_lot_size": top.round_lot_size,
             "trading_state": chr(top.trading_state) if top.trading_state else "",
             "operational_halt": bool(top.operational_halt),
+            "short_sale_state": chr(top.short_sale_state) if top.short_sale_state else "",
             "book_state": BOOK_STATES[top.book_state],
         }
 

@@ -18,7 +18,8 @@ from nic.wire.itch50_codec cimport (
     ITCH50_ADD_ORDER, ITCH50_ADD_ORDER_WITH_MPID, ITCH50_CROSS_TRADE, ITCH50_OPERATIONAL_HALT,
     ITCH50_ORDER_CANCEL, ITCH50_ORDER_DELETE, ITCH50_ORDER_EXECUTED,
     ITCH50_ORDER_EXECUTED_WITH_PRICE, ITCH50_ORDER_REPLACE,
-    ITCH50_STOCK_DIRECTORY, ITCH50_STOCK_TRADING_ACTION, ITCH50_TRADE,
+    ITCH50_REG_SHO_RESTRICTION, ITCH50_STOCK_DIRECTORY, ITCH50_STOCK_TRADING_ACTION,
+    ITCH50_SYSTEM_EVENT, ITCH50_TRADE,
     itch50_add_order_buy_sell_indicator, itch50_add_order_order_reference_number,
     itch50_add_order_price, itch50_add_order_shares, itch50_add_order_stock,
     itch50_add_order_stock_locate, itch50_add_order_timestamp,
@@ -32,9 +33,11 @@ from nic.wire.itch50_codec cimport (
     itch50_order_executed_with_price_executed_shares,
     itch50_order_executed_with_price_execution_price, itch50_order_executed_with_price_printable,
     itch50_order_replace_new_order_reference_number, itch50_order_replace_price,
-    itch50_order_replace_shares, itch50_stock_directory_round_lot_size,
+    itch50_order_replace_shares, itch50_reg_sho_restriction_reg_sho_action,
+    itch50_reg_sho_restriction_stock, itch50_stock_directory_round_lot_size,
     itch50_stock_directory_stock, itch50_stock_trading_action_stock,
-    itch50_stock_trading_action_trading_state, itch50_trade_price, itch50_trade_shares)
+    itch50_stock_trading_action_trading_state, itch50_system_event_event_code, itch50_trade_price,
+    itch50_trade_shares)
 
 cdef inline uint32_t know(OrderBook self, uint32_t locate, uint64_t symbol) noexcept nogil:
     """A message names the symbol of a locate: remember it if it is the first to do so."""
@@ -62,6 +65,17 @@ cdef inline uint32_t trading_action(OrderBook self, const uint8_t *m,
         changed = know(self, locate, itch50_stock_trading_action_stock(m))
     if top.trading_state != itch50_stock_trading_action_trading_state(m):
         top.trading_state = itch50_stock_trading_action_trading_state(m)
+        changed = CHANGED_STATE
+    return changed
+
+cdef inline uint32_t short_sale(OrderBook self, const uint8_t *m, uint32_t locate) noexcept nogil:
+    """Reg SHO Short Sale Price Test Restricted Indicator."""
+    cdef Top *top = &self.tops[locate]
+    cdef uint32_t changed = 0
+    if top.symbol != itch50_reg_sho_restriction_stock(m):
+        changed = know(self, locate, itch50_reg_sho_restriction_stock(m))
+    if top.short_sale_state != itch50_reg_sho_restriction_reg_sho_action(m):
+        top.short_sale_state = itch50_reg_sho_restriction_reg_sho_action(m)
         changed = CHANGED_STATE
     return changed
 
@@ -122,6 +136,8 @@ cdef inline uint32_t apply_to_symbol(OrderBook self, const uint8_t *m,
         return directory(self, m, locate)
     if code == ITCH50_STOCK_TRADING_ACTION:
         return trading_action(self, m, locate)
+    if code == ITCH50_REG_SHO_RESTRICTION:
+        return short_sale(self, m, locate)
     return operational_halt(self, m, locate)
 
 cdef inline uint32_t apply_to_order(OrderBook self, const uint8_t *m,
@@ -177,9 +193,12 @@ cdef inline uint32_t apply_itch(OrderBook self, const uint8_t *m, uint32_t lengt
         changed = apply_to_order(self, m, locate)
     elif (code == ITCH50_ADD_ORDER or code == ITCH50_ADD_ORDER_WITH_MPID or code == ITCH50_TRADE
             or code == ITCH50_CROSS_TRADE or code == ITCH50_STOCK_DIRECTORY
-            or code == ITCH50_STOCK_TRADING_ACTION or code == ITCH50_OPERATIONAL_HALT):
+            or code == ITCH50_STOCK_TRADING_ACTION or code == ITCH50_OPERATIONAL_HALT
+            or code == ITCH50_REG_SHO_RESTRICTION):
         changed = apply_to_symbol(self, m, locate)
     else:
+        if code == ITCH50_SYSTEM_EVENT:
+            self.system_event(itch50_system_event_event_code(m))
         return 0
     self.counts[BOOK_BBO_CHANGES] += changed & CHANGED_BBO
     return changed

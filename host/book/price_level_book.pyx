@@ -26,12 +26,14 @@ from host.model cimport (
 from libc.string cimport memset
 from nic.wire.deep10_codec cimport (
     DEEP10_OPERATIONAL_HALT_STATUS, DEEP10_PRICE_LEVEL_UPDATE_BUY, DEEP10_PRICE_LEVEL_UPDATE_SELL,
-    DEEP10_SECURITY_DIRECTORY, DEEP10_SECURITY_EVENT_LENGTH, DEEP10_SYSTEM_EVENT,
+    DEEP10_SECURITY_DIRECTORY, DEEP10_SECURITY_EVENT_LENGTH, DEEP10_SHORT_SALE_PRICE_TEST_STATUS,
+    DEEP10_SYSTEM_EVENT,
     DEEP10_TRADE_REPORT, DEEP10_TRADING_STATUS,
     deep10_operational_halt_status_operational_halt_status,
     deep10_price_level_update_buy_event_flags, deep10_price_level_update_buy_price,
     deep10_price_level_update_buy_size, deep10_price_level_update_buy_symbol,
     deep10_price_level_update_buy_timestamp, deep10_security_directory_round_lot_size,
+    deep10_short_sale_price_test_status_status, deep10_system_event_system_event,
     deep10_trade_report_price, deep10_trade_report_sale_condition_flags, deep10_trade_report_size,
     deep10_trading_status_trading_status)
 
@@ -41,6 +43,7 @@ cdef enum:
     EVENT_COMPLETE = 0x01      # event flag of a price level update
     EXTENDED_HOURS = 0x40      # sale condition flags of a trade that make it no last sale
     ODD_LOT = 0x20
+    SHORT_SALE_UNRESTRICTED = 48   # b"0" as in ITCH 5.0; b"1" restricted
 
 assert EVENT_COMPLETE == EVENT_PROCESSING_COMPLETE
 
@@ -121,7 +124,7 @@ cdef uint32_t trade_report(PriceLevelBook self, const uint8_t *m, uint32_t index
 
 cdef uint32_t status(Top *top, const uint8_t *m) noexcept nogil:
     """The messages that set a state of the symbol; CHANGED_STATE when it was another."""
-    cdef uint8_t halted
+    cdef uint8_t halted, restricted
     if m[0] == DEEP10_TRADING_STATUS:
         if top.trading_state == deep10_trading_status_trading_status(m):
             return 0
@@ -132,6 +135,11 @@ cdef uint32_t status(Top *top, const uint8_t *m) noexcept nogil:
         if top.operational_halt == halted:
             return 0
         top.operational_halt = halted
+    elif m[0] == DEEP10_SHORT_SALE_PRICE_TEST_STATUS:
+        restricted = SHORT_SALE_UNRESTRICTED + (deep10_short_sale_price_test_status_status(m) != 0)
+        if top.short_sale_state == restricted:
+            return 0
+        top.short_sale_state = restricted
     elif m[0] == DEEP10_SECURITY_DIRECTORY:
         if top.round_lot_size == deep10_security_directory_round_lot_size(m):
             return 0
@@ -182,6 +190,7 @@ cdef class PriceLevelBook(Book):
             self.counts[BOOK_WRONG_LENGTH] += 1
             return 0
         if code == DEEP10_SYSTEM_EVENT:
+            self.system_event(deep10_system_event_system_event(message))
             return 0
         # Timestamp and symbol stand at the same places in all the other messages.
         symbol = deep10_price_level_update_buy_symbol(message)

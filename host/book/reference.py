@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from nic.offload.enumerations import MARKET_PHASE, PHASE_OF_EVENT
 from nic.wire import reference as codec
 from nic.wire.deep10 import DEEP10, EVENT_PROCESSING_COMPLETE
 from nic.wire.itch50 import ITCH50
@@ -37,6 +38,7 @@ class ReferenceTop:
     round_lot_size: int = 0
     trading_state: str = ""
     operational_halt: bool = False
+    short_sale_state: str = ""
     book_state: str = "clean"
 
 
@@ -59,6 +61,7 @@ class ReferenceBook:
     counters: Counter[str] = field(default_factory=Counter)
     last_trade: tuple[int, int, str] = (0, 0, "")
     state: str = "clean"
+    phase: str = "unknown"
 
     def top(self, index: int) -> ReferenceTop:
         """The top of a symbol index, made on first use."""
@@ -71,9 +74,15 @@ class ReferenceBook:
             top.book_state = "gapped"
         self.counters["gaps"] += 1
 
+    def system_event(self, code: Value) -> int:
+        """The market enters another phase; an unknown event leaves it in an unknown one."""
+        self.phase = MARKET_PHASE.name_of(PHASE_OF_EVENT.get(letters(code), 0))
+        return 0
+
     def clear(self) -> None:
         """All books empty and clean, all states unknown; symbols and round lots are kept."""
         self.state = "clean"
+        self.phase = "unknown"
         self.tops = {
             index: ReferenceTop(round_lot_size=top.round_lot_size)
             for index, top in self.tops.items()
@@ -150,6 +159,8 @@ class ReferenceOrderBook(ReferenceBook):
         locate = number(values["stock_locate"])
         if locate < self.locates:
             self.top(locate).timestamp = number(values["timestamp"])
+        if name == "system_event":
+            return self.system_event(values["event_code"])
         if name.startswith(ORDER_MESSAGES):
             return self.on_order(name, values, locate)
         handler = getattr(self, f"on_{name}", None)
@@ -276,6 +287,13 @@ class ReferenceOrderBook(ReferenceBook):
         state = letters(values["trading_state"]).replace("\0", "")
         return self.know(locate, values["stock"]) | self.set_state(locate, "trading_state", state)
 
+    def on_reg_sho_restriction(self, values: dict[str, Value], locate: int) -> int:
+        """Short sale price test."""
+        state = letters(values["reg_sho_action"]).replace("\0", "")
+        return self.know(locate, values["stock"]) | self.set_state(
+            locate, "short_sale_state", state
+        )
+
     def on_operational_halt(self, values: dict[str, Value], locate: int) -> int:
         """Halted while any market says so; only 'T' ends it, and unknown markets count as one."""
         markets = self.halted.setdefault(locate, set())
@@ -316,7 +334,7 @@ class ReferencePriceLevelBook(ReferenceBook):
             self.counters["wrong_length" if error.reason == "length" else error.reason] += 1
             return 0
         if name == "system_event":
-            return 0
+            return self.system_event(values["system_event"])
         symbol = values["symbol"]
         assert isinstance(symbol, bytes)
         if symbol == bytes(8):
@@ -380,6 +398,12 @@ class ReferencePriceLevelBook(ReferenceBook):
         """Halted unless the message says 'N'."""
         halted = values["operational_halt_status"] != b"N"
         return self.set_state(index, "operational_halt", halted)
+
+    def on_short_sale_price_test_status(
+        self, index: int, values: dict[str, Value], side: str
+    ) -> int:
+        """Short sale price test, in the letters of ITCH."""
+        return self.set_state(index, "short_sale_state", "1" if values["status"] else "0")
 
     def on_security_directory(self, index: int, values: dict[str, Value], side: str) -> int:
         """Round lot."""

@@ -33,7 +33,8 @@ cdef class RiskGate(OrderEntry):
     cdef uint8_t session_up[GATE_VENUES]
     cdef uint64_t session_rate_next_ns[GATE_VENUES]    # when its token bucket will be full
     cdef bint stale
-    cdef uint8_t market_phase      # MARKET_PHASE_*
+    cdef const uint8_t *market_phase   # MARKET_PHASE_*
+    cdef uint8_t own_phase
     cdef Totals totals
     cdef uint64_t pass_number      # of the latest pass
     cdef uint32_t next_number      # without a path
@@ -44,7 +45,9 @@ cdef class RiskGate(OrderEntry):
     cdef void set_session(self, uint16_t venue, bint is_up) noexcept nogil
     cdef void on_timer(self, uint64_t t_ns) noexcept nogil
     cdef void on_heartbeat(self, uint64_t t_ns) noexcept nogil
-    cdef void bind_tops(self, const Top *tops, uint32_t symbol_count) noexcept
+    cdef void bind_tops(self, const Top *tops, uint32_t symbol_count,
+                        const uint8_t *market_phase) noexcept
+    cdef void mark(self, uint32_t symbol_index) noexcept nogil
     cdef uint32_t number(self, const PassedOrder *passed) noexcept nogil
     cdef OpenOrder *resolve(self, OrderRequest *request) noexcept nogil
     cdef int check(self, const OrderRequest *request, const OpenOrder *order, Change *change,

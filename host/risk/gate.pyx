@@ -18,7 +18,7 @@ from host.model cimport (
     SIDE_SELL_SHORT_EXEMPT, STAGE_RISK, TIME_IN_FORCE_DAY, TIME_IN_FORCE_IOC)
 from host.risk.checks cimport (
     check_collars, check_counts, check_executions, check_market, check_money, check_permission,
-    check_position, check_size, is_credit_alert)
+    check_position, check_size, is_credit_alert, is_there)
 from host.risk.exposure cimport BUYS, SELLS, SideExposure, StrategyExposure, SymbolExposure
 from host.risk.limit_rows cimport GateLimits, has_token, is_enabled, take_token
 from nic.clock cimport rdtsc
@@ -48,6 +48,7 @@ cdef class RiskGate(OrderEntry):
         if self.own_tops == NULL:
             raise MemoryError("risk: no memory for the tops of the gate")
         self.tops = self.own_tops
+        self.market_phase = &self.own_phase
         self.symbol_count = symbol_capacity
         self.path_reason = RISK_ORDER_ENTRY_DOWN
         self.next_number = 1
@@ -184,7 +185,7 @@ cdef class RiskGate(OrderEntry):
             return RISK_PASSED
         limits = &self.limit_rows.rows[request.symbol_index]
         top = &self.tops[request.symbol_index]
-        reason = check_permission(request, limits, self.market_phase)
+        reason = check_permission(request, limits, self.market_phase[0])
         if reason == RISK_PASSED:
             reason = check_market(request, top, limits, self.stale)
         if reason == RISK_PASSED:
@@ -357,9 +358,30 @@ cdef class RiskGate(OrderEntry):
         self.switches.expire(t_ns)
         self.switches.heartbeat_ns = t_ns
 
-    cdef void bind_tops(self, const Top *tops, uint32_t symbol_count) noexcept:
-        """Read the state of the symbols from this table; symbols above the capacity are unknown."""
+    cdef void mark(self, uint32_t symbol_index) noexcept nogil:
+        """Value a symbol's position at what closing it would get now, else at the last trade."""
+        cdef const Top *top
+        cdef int64_t position, price
+        if symbol_index >= self.symbol_count:
+            return
+        position = self.exposures.symbols[symbol_index].position
+        if position == 0:
+            return
+        top = &self.tops[symbol_index]
+        price = top.bid_price if position > 0 else top.ask_price
+        if not is_there(price):
+            price = top.last_price
+        if is_there(price):
+            self.exposures.on_mark(symbol_index, price)
+
+    cdef void bind_tops(self, const Top *tops, uint32_t symbol_count,
+                        const uint8_t *market_phase) noexcept:
+        """Read the state of the symbols and the market's phase from here.
+
+        Symbols above the capacity are unknown.
+        """
         self.tops = tops
+        self.market_phase = market_phase
         self.symbol_count = min(symbol_count, self.exposures.symbol_capacity)
 
     @property
@@ -455,10 +477,15 @@ cdef class RiskGate(OrderEntry):
         self.on_timer(t_ns)
 
     def set_market_phase(self, uint8_t phase):
-        """The market is in another phase, a number of ``MARKET_PHASE``."""
+        """The market is in another phase, a number of ``MARKET_PHASE``.
+
+        Raises ``RuntimeError`` once the engine's is bound, ``ValueError`` for another number.
+        """
+        if self.market_phase != &self.own_phase:
+            raise RuntimeError("the market phase is the engine's")
         if phase >= MARKET_PHASE_COUNT:
             raise ValueError(f"no market phase {phase}")
-        self.market_phase = phase
+        self.own_phase = phase
 
     def release_strategy(self, uint16_t strategy_id):
         """Let a strategy execute again as often as it may."""

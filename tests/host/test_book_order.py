@@ -165,6 +165,22 @@ def test_directory_states_and_halts():
     assert not book.top("BRAVO")["operational_halt"]
 
 
+def test_phases_and_short_sale_states():
+    book = small_book()
+    assert book.phase() == "unknown"
+    phases = {"O": "closed", "S": "pre_market", "Q": "market", "M": "post_market", "E": "closed"}
+    for code, phase in phases.items():
+        assert book.apply_message(message("system_event", 0, event_code=code.encode())) == 0
+        assert book.phase() == phase
+    restricted = message("reg_sho_restriction", 2, stock=b"BRAVO", reg_sho_action=b"1")
+    assert book.apply_message(restricted) == STATE
+    assert book.apply_message(restricted) == 0
+    assert book.top("BRAVO")["short_sale_state"] == "1"
+    book.clear()
+    assert book.phase() == "unknown"
+    assert book.top("BRAVO")["short_sale_state"] == ""
+
+
 def test_a_locate_may_get_another_symbol_and_the_first_index_of_a_symbol_moves():
     book = small_book()
     for locate, stock in ((1, b"ALFA"), (2, b"BRAVO"), (1, b"CHARLIE"), (3, b"BRAVO")):
@@ -315,7 +331,7 @@ def test_any_references_keep_their_orders(stride):
 
 def random_message(rng, symbols):
     """A message over few references, prices and locates, so that most meet what came before."""
-    kind = rng.choices("AFDUXECPQRHhSB?", (30, 4, 18, 10, 8, 12, 4, 2, 2, 2, 2, 2, 1, 1, 2))[0]
+    kind = rng.choices("AFDUXECPQRHhYSB?", (30, 4, 18, 10, 8, 12, 4, 2, 2, 2, 2, 2, 1, 1, 1, 2))[0]
     locate = rng.choice(range(symbols + 2)) if rng.random() < 0.05 else rng.randint(1, 3)
     stock = STOCKS[3] if rng.random() < 0.02 else STOCKS.get(locate, b"OTHER")
     reference, new = rng.randint(1, 60), rng.randint(1, 60)
@@ -343,7 +359,10 @@ def random_message(rng, symbols):
             market_code=rng.choice((b"Q", b"B", b"X", b"?")),
             operational_halt_action=rng.choice((b"T", b"H")),
         ),
-        "S": lambda: message("system_event", 0, event_code=b"Q"),
+        "Y": lambda: message(
+            "reg_sho_restriction", locate, stock=stock, reg_sho_action=rng.choice((b"0", b"1"))
+        ),
+        "S": lambda: message("system_event", 0, event_code=rng.choice((b"Q", b"M", b"x"))),
         "B": lambda: message("broken_trade", locate, match_number=5),
         "?": lambda: rng.randbytes(rng.randint(0, 50)),
     }[kind]()
@@ -373,6 +392,7 @@ def test_equal_to_the_reference_after_every_message(seed):
         data = random_message(rng, 6)
         assert book.apply_message(data) == reference.apply(data), what
         assert book.last_trade() == reference.last_trade, what
+        assert book.phase() == reference.phase, what
         counters = {k: v for k, v in book.counters().items() if v}
         assert counters == {k: v for k, v in reference.counters.items() if v}, what
         assert book.order_count == len(reference.orders), what

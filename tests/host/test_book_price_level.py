@@ -120,6 +120,13 @@ def test_states_longer_messages_and_prices_beyond_32_bits():
     halt = message("operational_halt_status", b"BRK.A", operational_halt_status=b"O")
     assert book.apply_message(halt) == STATE
     assert book.top("BRK.A")["operational_halt"]
+    for status, state in ((1, "1"), (0, "0")):
+        test = message("short_sale_price_test_status", b"BRK.A", status=status)
+        assert book.apply_message(test) == STATE
+        assert book.apply_message(test) == 0
+        assert book.top("BRK.A")["short_sale_state"] == state
+    book.apply_message(encode(DEEP10, "system_event", {"system_event": b"R", "timestamp": 1}))
+    assert book.phase() == "market"
     directory = message("security_directory", b"BRK.A", round_lot_size=1)
     assert book.apply_message(directory) == STATE
     assert book.top("BRK.A")["round_lot_size"] == 1
@@ -210,6 +217,7 @@ def random_message(rng):
                 ("trading_status", {"trading_status": rng.choice((b"T", b"H", b"P"))}),
                 ("operational_halt_status", {"operational_halt_status": rng.choice((b"O", b"N"))}),
                 ("security_directory", {"round_lot_size": rng.choice((1, 100))}),
+                ("short_sale_price_test_status", {"status": rng.choice((0, 1, 2))}),
                 ("security_event", {"security_event": b"O"}),
                 ("trade_break", {"price": 5}),
                 ("official_price", {"official_price": 7}),
@@ -217,7 +225,11 @@ def random_message(rng):
         )
         data = message(name, symbol, timestamp, **values)
     elif kind < 0.98:
-        data = encode(DEEP10, "system_event", {"system_event": b"S", "timestamp": timestamp})
+        data = encode(
+            DEEP10,
+            "system_event",
+            {"system_event": rng.choice((b"S", b"R")), "timestamp": timestamp},
+        )
     else:
         data = rng.randbytes(rng.randint(0, 45))
     if rng.random() < 0.03:
@@ -240,6 +252,7 @@ def test_equal_to_the_reference_after_every_message(seed):
         data = random_message(rng)
         assert book.apply_message(data) == reference.apply(data), (what, data)
         assert book.last_trade() == reference.last_trade, what
+        assert book.phase() == reference.phase, what
         counters = {k: v for k, v in book.counters().items() if v}
         assert counters == {k: v for k, v in reference.counters.items() if v}, what
         for index in range(min(len(reference.symbols), 6)):
