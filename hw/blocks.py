@@ -51,6 +51,8 @@ BLOCKS: dict[str, Block] = {
     "symbol_filter": Block("hw.symbol_filter:SymbolFilter", "which instruments are wanted"),
     "arbiter": Block("hw.arbiter:Arbiter", "two lines to one sequence of events", {"feed": NASDAQ}),
     "prices": Block("hw.prices:Prices", "what is known of each instrument's market"),
+    "tick": Block("hw.tick:Ticks", "fields of events by their role", {"feed": NASDAQ}),
+    "trigger": Block("hw.trigger:Trigger", "messages that fire an order", {"feed": NASDAQ}),
     "risk_decision": Block("hw.risk_decision:RiskDecision", "every check of the risk gate"),
     "limits_table": Block("hw.limits_table:LimitsTable", "limits by symbol, one set at a time"),
     "exposure": Block("hw.exposure:Exposure", "the ledger: orders, positions, sums"),
