@@ -109,7 +109,9 @@ class Factor:
         first = self.values[0] * other.values[0]
         second = self.values[-1] * other.values[-1]
         chooser = self if len(self.values) > 1 else other
-        return Mux(chooser.is_second, second, first)
+        # not a Mux: synthesis would share one multiplier and choose in front of it
+        takes_second = chooser.is_second.any().replicate(len(first))
+        return (first & ~takes_second) | (second & takes_second)
 
 
 def partial_products(m: Module, left: Factor, right: Factor) -> list[Value]:

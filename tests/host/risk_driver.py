@@ -49,7 +49,7 @@ class Pair:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.seed = seed
-        self.gate = new_gate()
+        self.gate: Any = self.make_gate()
         self.reference = ReferenceGate(SYMBOLS, ORDERS)
         self.t_ns = 10**12
         self.limits_number = 0
@@ -59,6 +59,10 @@ class Pair:
             self.both("set_session_up", venue, True)
         for symbol_index in range(SYMBOLS):
             self.top(symbol_index, calm=True)
+
+    def make_gate(self) -> Any:
+        """What is held against the reference."""
+        return new_gate()
 
     def both(self, command: str, *arguments: Any) -> None:
         """Give both gates the same command; they take it, or raise the same error."""

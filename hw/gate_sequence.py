@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of the risk gate: whose turn it is, when the decision may be trusted, what follows."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+STEADY_CYCLES = 12
+"""Cycles without any change after which rows, rooms and limits are what they will stay."""
+
+REFRESH_CYCLES = 4
+"""Cycles from a request's symbol at the tables to its view."""
+
+
+class GateSequence(wiring.Component):
+    """One request at a time: the trigger's, else the host's.
+
+    ``fires`` and ``wants`` are requests of trigger and host; ``takes_trigger`` and ``takes_host``
+    say that they are taken. ``was_seen``: the trigger's was shown to the decision in the cycle
+    before, with its own symbol's rows. ``is_steady``: nothing changes; with ``measure_cycles``
+    more for a request that ``has_order``, which is looked up first (``asks``, ``is_asked``,
+    ``answers``).
+
+    A decision begins in the cycle of ``begins``, or in the cycle before ``takes_trigger`` when that
+    may be trusted (``is_fast``); three cycles later ``decides`` is 1 and ``passed`` is its verdict.
+    A pass is then carried out until ``is_done``, which is not 1 in the cycle after the verdict
+    while anything is to be done.
+    ``uses_held``: the tables and the decision see the held request; ``holds``: nothing else may
+    change anything.
+    """
+
+    fires: In(1)
+    wants: In(1)
+    has_order: In(1)
+    was_seen: In(1)
+    is_steady: In(1)
+    is_asked: In(1)
+    answers: In(1)
+    passed: In(1)
+    is_done: In(1)
+    init_done: In(1)
+    takes_trigger: Out(1)
+    takes_host: Out(1)
+    trigger_ready: Out(1)
+    host_ready: Out(1)
+    asks: Out(1)
+    is_fast: Out(1)
+    begins: Out(1)
+    decides: Out(1)
+    uses_held: Out(1)
+    holds: Out(1)
+
+    def __init__(self, measure_cycles: int) -> None:
+        self.measure_cycles = measure_cycles
+        super().__init__()
+
+    def elaborate(self, platform: object) -> Module:
+        """The states."""
+        m = Module()
+        waited = Signal(range(self.measure_cycles + REFRESH_CYCLES + 1))
+        needed = Signal.like(waited)
+        m.d.comb += [
+            self.uses_held.eq(1),
+            self.holds.eq(1),
+            self.is_fast.eq(self.takes_trigger & self.was_seen & self.is_steady),
+        ]
+        with m.FSM(name="gate"):
+            with m.State("IDLE"):
+                m.d.comb += [
+                    self.uses_held.eq(0),
+                    self.trigger_ready.eq(self.init_done),
+                    self.host_ready.eq(self.init_done & ~self.fires),
+                    self.takes_trigger.eq(self.trigger_ready & self.fires),
+                    self.takes_host.eq(self.host_ready & self.wants),
+                    self.holds.eq(self.takes_trigger | self.takes_host),
+                ]
+                m.d.sync += [waited.eq(0), needed.eq(REFRESH_CYCLES)]
+                with m.If(self.takes_trigger):
+                    m.next = "REFRESH"
+                    with m.If(self.is_fast):
+                        m.next = "LAST"
+                with m.Elif(self.takes_host):
+                    m.next = "REFRESH"
+                    with m.If(self.has_order):
+                        m.next = "ASK"
+            with m.State("ASK"):
+                m.d.comb += self.asks.eq(1)
+                with m.If(self.is_asked):
+                    m.next = "ANSWER"
+            with m.State("ANSWER"):
+                m.d.sync += needed.eq(self.measure_cycles + REFRESH_CYCLES)
+                with m.If(self.answers):
+                    m.next = "REFRESH"
+            with m.State("REFRESH"):
+                with m.If(waited != needed):
+                    m.d.sync += waited.eq(waited + 1)
+                with m.Elif(self.is_steady):
+                    m.d.comb += self.begins.eq(1)
+                    m.next = "SECOND"
+            with m.State("SECOND"):
+                m.next = "LAST"
+            with m.State("LAST"):
+                m.next = "VERDICT"
+            with m.State("VERDICT"):
+                m.d.comb += self.decides.eq(1)
+                m.next = "IDLE"
+                with m.If(self.passed):
+                    m.next = "COMMIT"
+            with m.State("COMMIT"), m.If(self.is_done):
+                m.next = "IDLE"
+        return m
