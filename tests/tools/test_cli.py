@@ -11,6 +11,7 @@ import pytest
 from tools.main import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
+BUILT = ("replay_ring", "counter_bank")
 
 
 def tickwire(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -83,3 +84,13 @@ def test_doctor_reports_what_it_found() -> None:
     for finding in report["findings"]:
         if finding["verdict"] != "good":
             assert finding["advice"] or finding["found"]
+
+
+def test_hw_build_writes_verilog_and_says_where(tmp_path: Path) -> None:
+    done = tickwire("hw", "build", "replay_ring", "counter_bank", "--folder", str(tmp_path / "v"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(tmp_path / "v" / f"{name}.v") for name in BUILT]
+    for name in BUILT:
+        assert f"module {name}(" in (tmp_path / "v" / f"{name}.v").read_text()
+    done = tickwire("hw", "build", "replay_ring", "--folder", str(ROOT / "LICENSE"))
+    assert done.returncode == 2
