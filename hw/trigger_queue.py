@@ -13,15 +13,14 @@ FULL_AT = 4
 
 
 class TriggerQueue(wiring.Component):
-    """Pairs of requests, of which one or both are meant, and the request at the front.
+    """Pairs of requests of one symbol, of which one or both are meant.
 
-    ``push`` (one bit per way, any that is not 0) takes ``pair``. ``current`` is the first request
-    (lower way first) that waits; ``pop`` takes it away. ``has_room`` is 0 from ``FULL_AT`` pairs
-    on. ``is_empty``: nothing waits, ``current`` included.
+    ``push`` (one bit per way) takes ``pair`` if any is 1; it may come late in its cycle.
+    ``current`` is the request at the front (lower way first) when ``has_current``; ``pop`` takes
+    it away. ``has_room`` is 0 from ``FULL_AT`` pairs on. ``is_empty``: nothing waits, nor is about to.
     """
 
     def __init__(self, request: data.StructLayout) -> None:
-        self._request = request
         self._pair = data.StructLayout(
             {"is_meant": WAYS, "requests": data.ArrayLayout(request, WAYS)}
         )
@@ -38,43 +37,37 @@ class TriggerQueue(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """A ring of pairs, the pair at its front, and the request of it that is next."""
+        """A ring of pairs, and the pair at its front in registers."""
         m = Module()
         m.submodules.ring = ring = memory.Memory(shape=self._pair, depth=1 << QUEUE_BITS, init=[])
         write, read = ring.write_port(), ring.read_port(domain="comb")
         last, first = Signal(QUEUE_BITS + 1), Signal(QUEUE_BITS + 1)
         front = Signal(self._pair)
-        is_past, has_more = Signal(), Signal()
-        pushes = self.push.any()
+        has_more, loads, is_last = Signal(), Signal(), Signal()
         m.d.comb += [
-            has_more.eq(last != first),
-            self.is_empty.eq(~has_more & ~front.is_meant.any() & ~self.has_current),
-            is_past.eq(pushes & self.is_empty),  # nothing in front of it: past the ring
+            self.has_current.eq(front.is_meant.any()),
+            self.current.eq(Mux(front.is_meant[0], front.requests[0], front.requests[1])),
+            self.is_empty.eq(~has_more & ~self.has_current),
+            loads.eq(has_more & ~self.has_current),
+            is_last.eq(last == (first + 1)[: QUEUE_BITS + 1]),
             write.addr.eq(last),
             write.data.is_meant.eq(self.push),
             write.data.requests.eq(self.pair),
-            write.en.eq(pushes & ~is_past),
+            write.en.eq(self.push.any() & ~self.is_empty),
             read.addr.eq(first),
         ]
         m.d.sync += [
-            last.eq(last + write.en),
+            has_more.eq(write.en | (has_more & ~(loads & is_last))),
             self.has_room.eq((last - first)[: QUEUE_BITS + 1] < FULL_AT),
         ]
-        with m.If(is_past):
-            m.d.sync += [
-                self.current.eq(Mux(self.push[0], self.pair[0], self.pair[1])),
-                self.has_current.eq(1),
-                front.is_meant.eq(self.push & (self.push - 1)),
-                front.requests.eq(self.pair),
-            ]
-        with m.Elif(front.is_meant.any() & (~self.has_current | self.pop)):
-            m.d.sync += [
-                self.current.eq(Mux(front.is_meant[0], front.requests[0], front.requests[1])),
-                self.has_current.eq(1),
-                front.is_meant.eq(front.is_meant & (front.is_meant - 1)),
-            ]
-        with m.Elif(self.pop):
-            m.d.sync += self.has_current.eq(0)
-        with m.If(~front.is_meant.any() & has_more):
+        with m.If(write.en):
+            m.d.sync += last.eq(last + 1)
+        # Past the ring when nothing is in front: the requests are taken either way, whether they
+        # are meant is known later.
+        with m.If(self.is_empty):
+            m.d.sync += [front.is_meant.eq(self.push), front.requests.eq(self.pair)]
+        with m.Elif(loads):
             m.d.sync += [front.eq(read.data), first.eq(first + 1)]
+        with m.Elif(self.pop):
+            m.d.sync += front.is_meant.eq(front.is_meant & (front.is_meant - 1))
         return m
