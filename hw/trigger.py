@@ -59,6 +59,19 @@ def row_layout(strategy_bits: int, venue_bits: int) -> data.StructLayout:
     )
 
 
+def command_layout(symbol_bits: int, strategy_bits: int, venue_bits: int) -> data.StructLayout:
+    """What the host does to a row, and all of it where it arms one."""
+    return data.StructLayout(
+        {
+            "kind": TriggerCommand,
+            "symbol_index": symbol_bits,
+            "way": WAY_BITS,
+            "generation": GENERATION_BITS,
+            "row": row_layout(strategy_bits, venue_bits),
+        }
+    )
+
+
 ROW_STATE = data.StructLayout({"was_true": 1, "is_spent": 1, "in_flight": IN_FLIGHT_BITS})
 """What a row remembers."""
 
@@ -81,7 +94,7 @@ class Trigger(wiring.Component):
         venue_bits: int = VENUE_BITS,
     ) -> None:
         self.symbol_bits = symbol_bits
-        self._row = row = row_layout(strategy_bits, venue_bits)
+        self._row = row_layout(strategy_bits, venue_bits)
         self._request = request_layout(symbol_bits, strategy_bits, venue_bits)
         self._state = data.ArrayLayout(ROW_STATE, WAYS)
         event, tick = event_layout(feed, symbol_bits), tick_layout(symbol_bits)
@@ -92,17 +105,7 @@ class Trigger(wiring.Component):
                 "top": In(top_layout()),
                 "gate": Out(TriggerPort(symbol_bits, strategy_bits, venue_bits)),
                 "command": In(
-                    stream.Signature(
-                        data.StructLayout(
-                            {
-                                "kind": TriggerCommand,
-                                "symbol_index": symbol_bits,
-                                "way": WAY_BITS,
-                                "generation": GENERATION_BITS,
-                                "row": row,
-                            }
-                        )
-                    )
+                    stream.Signature(command_layout(symbol_bits, strategy_bits, venue_bits))
                 ),
                 "has_room": Out(1),
                 "counters": Out(data.StructLayout(dict.fromkeys(TRIGGER.names, COUNTER_BITS))),
