@@ -64,6 +64,9 @@ class BlockCheck(wiring.Component):
                 "outcome": Out(BlockOutcome),
             }
         )
+        # The open message as it was before the beat that is looked at, for the proof as well.
+        self.was_open = Signal()
+        self.was_right = Signal()
 
     def elaborate(self, platform: object) -> Module:
         """The datagram's rest, the look-up of the type, and the verdicts."""
@@ -105,7 +108,7 @@ class BlockCheck(wiring.Component):
                     m.d.sync += [is_known.eq(1), expected.eq(size)]
 
         # What holds behind that beat.
-        was_open, was_right, was_unknown = Signal(), Signal(), Signal()
+        was_open, was_right, was_unknown = self.was_open, self.was_right, Signal()
         is_open, is_right, is_unknown = Signal(), Signal(), Signal()
         faults, now = Signal(BlockFaults), Signal(BlockFaults)
         is_first_fault = begins & ~faults.as_value().any()

@@ -43,6 +43,23 @@ class BlockStep(data.Struct):
     type_code: 8  # valid with typed
 
 
+def candidate_layout() -> data.StructLayout:
+    """What a length prefix that ends in one certain lane of a beat would make of the walk."""
+    return data.StructLayout(
+        {
+            "place": PLACE_BITS,  # of the next prefix, from the next beat
+            "is_near": 1,  # it is in that beat
+            "is_bad": 1,  # no message has the length
+            "length_bytes": LENGTH_BITS,
+        }
+    )
+
+
+def near_lengths(feed: FeedFormat, lane: int) -> range:
+    """Lengths of messages behind whose prefix, that ends in ``lane``, the next is a beat away."""
+    return range(feed.shortest_bytes, 2 * LANES - lane - feed.prefix.width)
+
+
 def choose(index: Value, values: list[Value]) -> Value:
     """A multiplexer as a tree of choices between two."""
     bit = 0
@@ -86,6 +103,14 @@ class BlockWalk(wiring.Component):
                 "step": Out(BlockStep),
             }
         )
+        # The state, for the proof as well.
+        self.candidates = [
+            Signal(candidate_layout(), name=f"candidate_{lane}", init={"is_bad": 1})
+            for lane in range(LANES)
+        ]
+        self.is_near = Signal()  # place is in this beat
+        self.in_blocks = Signal()
+        self.type_waits = Signal()  # the prefix ended in lane 7, the type stands in lane 0
 
     def _lengths(self, before: Value, beat: Value) -> list[tuple[Value, Value]]:
         """For each lane of the second byte: low and high byte of the length."""
@@ -97,44 +122,39 @@ class BlockWalk(wiring.Component):
         """Candidates beside the input register, the loop, and the step's register."""
         m = Module()
         feed, beat, step = self.feed, self.beat, self.step
-        next_places, next_near, bad, lengths = [], [], [], []
         given = self.line.beat.data
-        for lane, (low, high) in enumerate(self._lengths(beat.data[-8:], given)):
-            next_places.append(candidate := Signal(PLACE_BITS, name=f"place_{lane}"))
-            next_near.append(near := Signal(name=f"near_{lane}"))
-            bad.append(wrong := Signal(name=f"bad_{lane}"))
-            lengths.append(length := Signal(LENGTH_BITS, name=f"length_{lane}"))
+        pairs = self._lengths(beat.data[-8:], given)
+        for lane, ((low, high), candidate) in enumerate(zip(pairs, self.candidates, strict=True)):
             with m.If(self.line.valid):
                 m.d.sync += [
-                    candidate.eq(low[:PLACE_BITS] + lane + feed.prefix.width - LANES),
-                    near.eq(low.matches(*range(2 * LANES - lane - feed.prefix.width))),
-                    wrong.eq(
+                    candidate.place.eq(low[:PLACE_BITS] + lane + feed.prefix.width - LANES),
+                    # Never of a bad length: no prefix comes before the type code of the last.
+                    candidate.is_near.eq((high == 0) & low.matches(*near_lengths(feed, lane))),
+                    candidate.is_bad.eq(
                         (high != 0) | (low < feed.shortest_bytes) | (low > feed.longest_bytes)
                     ),
-                    length.eq(low),
+                    candidate.length_bytes.eq(low),
                 ]
 
         place = self.place
         lane = place[:LANE_BITS]
-        is_near = Signal()  # place is in this beat
-        in_blocks = Signal()
-        type_waits = Signal()  # the prefix ended in lane 7, the type stands in lane 0
+        is_near, in_blocks = self.is_near, self.in_blocks
+        type_waits = self.type_waits
         loads = Signal()
         walks = Signal()
+        chosen = Signal(candidate_layout())
         m.d.comb += [
             loads.eq(beat.index == START_BEAT),
             walks.eq(self.valid & (self.in_header | in_blocks)),
             self.is_walking.eq(walks),
             self.starts.eq(walks & is_near),
+            chosen.eq(choose(lane, [candidate.as_value() for candidate in self.candidates])),
         ]
         with m.If(self.valid):
             with m.If(loads):
                 m.d.sync += [place.eq(self.first_place), is_near.eq(0)]
             with m.Elif(is_near):
-                m.d.sync += [
-                    place.eq(choose(lane, next_places)),
-                    is_near.eq(choose(lane, next_near)),
-                ]
+                m.d.sync += [place.eq(chosen.place), is_near.eq(chosen.is_near)]
             with m.Else():
                 m.d.sync += [place.eq(place - LANES), is_near.eq(place[LANE_BITS:] == 1)]
             m.d.sync += [
@@ -153,21 +173,22 @@ class BlockWalk(wiring.Component):
         )
         behind = Cat(*(octet(beat, n) for n in range(1, LANES)), octet(beat, 0))
         types = [behind[8 * n : 8 * n + 8] for n in range(LANES)]
+        prefix = self.starts & choose(lane, there)
         m.d.sync += [
             step.first.eq(self.valid & (beat.index == 0)),
             step.last.eq(self.valid & beat.last),
             step.header_end.eq(reached & self.in_header),
             step.ends.eq(reached & in_blocks),
-            step.prefix.eq(self.starts & choose(lane, there)),
+            step.prefix.eq(prefix),
             step.typed.eq(
                 (self.valid & type_waits & in_blocks)
                 | (self.starts & choose(lane, [*there[1:], Const(0)]))
             ),
             step.type_code.eq(Mux(type_waits, lanes_of(beat, 0, 1), choose(lane, types))),
         ]
-        with m.If(self.starts):
+        with m.If(prefix):
             m.d.sync += [
-                step.length_bytes.eq(choose(lane, lengths)),
-                step.bad_length.eq(choose(lane, bad)),
+                step.length_bytes.eq(chosen.length_bytes),
+                step.bad_length.eq(chosen.is_bad),
             ]
         return m

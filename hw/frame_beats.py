@@ -41,10 +41,14 @@ class FrameBeats(wiring.Component):
     valid: Out(1)
     beat: Out(FrameBeat)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.next_index = Signal(range(LAST_INDEX + 1))
+
     def elaborate(self, platform: object) -> Module:
         """The register and the beat's number."""
         m = Module()
-        index = Signal(range(LAST_INDEX + 1))
+        index = self.next_index
         given = self.line.beat
         m.d.sync += self.valid.eq(self.line.valid)
         with m.If(self.line.valid):

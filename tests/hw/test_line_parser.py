@@ -16,10 +16,10 @@ from nic.framing.enumerations import DATAGRAM, FRAMING
 from nic.framing.feed_format import FEEDS, FeedFormat
 from nic.framing.reference import LineSettings, ReferenceParser
 from nic.pcap import PcapPort
-from sim.feed_traffic import FeedTraffic, Frames
+from sim.feed_traffic import ETHERNET, IPV4, FeedTraffic, Frames, get, put, sum_ip_header
 from sim.gateware import harness
 
-LATEST_FRAMES = 4_000
+CAPTURED_FRAMES = 4_000
 """Frames looked at of each line of each capture."""
 
 MODELS: dict[str, harness.Model] = {}
@@ -88,11 +88,21 @@ def test_short_frames_one_behind_the_other() -> None:
     check_equal(NASDAQ_LINE, Frames(b"".join(many), lengths, np.zeros(len(many), np.uint8)))
 
 
+def insert_options(frame: bytearray, options: bytes) -> None:
+    """Put IP options into a frame without a tag."""
+    at = ETHERNET.length
+    frame[at + IPV4.length : at + IPV4.length] = options
+    first = get(IPV4, frame, at, "version_and_header_length")
+    put(IPV4, frame, at, "version_and_header_length", first + len(options) // 4)
+    put(IPV4, frame, at, "total_length", get(IPV4, frame, at, "total_length") + len(options))
+    sum_ip_header(frame, at)
+
+
 @pytest.mark.parametrize("settings", [NASDAQ_LINE, IEX_LINE], ids=["nasdaq", "iex"])
 def test_every_alignment(settings: LineSettings) -> None:
     """Each pair of message types that follow each other, behind headers of both alignments."""
     traffic = FeedTraffic(settings, SEED)
-    kinds = traffic.known
+    kinds = list(settings.feed.messages.by_code().values())
     frames = []
     for words in range(0, 11):
         for first in kinds[words % 2 :: 2]:
@@ -106,7 +116,7 @@ def test_every_alignment(settings: LineSettings) -> None:
             blocks = b"".join(map(traffic.block, messages))
             frame = bytearray(traffic.frame(traffic.transport(blocks, len(messages)), plain=True))
             if words:
-                traffic._insert_options(frame, 4 * words)
+                insert_options(frame, traffic.rng.randbytes(4 * words))
             traffic.sequence_number += len(messages)
             frames.append(bytes(frame))
     lengths = np.array([len(frame) for frame in frames], np.uint32)
@@ -210,7 +220,7 @@ def test_captures() -> None:
         pytest.skip("TICKWIRE_DATA names no folder with captures")
     decoded = dict.fromkeys(FEEDS, 0)
     for path in paths:
-        frames = [frame for frame, _ in PcapPort(path)][:LATEST_FRAMES]
+        frames = [frame for frame, _ in PcapPort(path)][:CAPTURED_FRAMES]
         lengths = np.array([len(frame) for frame in frames], np.uint32)
         packed = Frames(b"".join(frames), lengths, np.zeros(len(frames), np.uint8))
         parsed = (parse_udp(frame)[1] for frame in frames)
