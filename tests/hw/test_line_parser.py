@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from line_support import IEX_LINE, LINES, NASDAQ_LINE, SEED, Parsed, model
 
-from hw.line_parser import LineParser
+from hw.block_walk import check_feed
 from hw.line_signature import PARSER_CYCLES
 from nic.capture import capture_kind
 from nic.frame import address_number, parse_udp
@@ -204,7 +204,7 @@ def test_a_feed_that_does_not_fit_is_refused() -> None:
     tiny = Tiny(nasdaq.transport, nasdaq.messages, nasdaq.session, nasdaq.sequence_number,
                 nasdaq.count, 0)  # fmt: skip
     with pytest.raises(ValueError, match="two blocks"):
-        LineParser(tiny)
+        check_feed(tiny)
 
 
 def captures() -> list[Path]:
