@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands of the host: words in; requests, payloads and what changes the gate out, in order."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.host_payload import PayloadWord
+from hw.kill_switch import Step, SwitchCommand
+from hw.ledger_ports import TELL_NAMES, tell_layout
+from hw.limits_table import Commit
+from hw.prices import groups_layout
+from hw.request import (
+    PRICE_BITS,
+    QUANTITY_BITS,
+    STRATEGY_BITS,
+    SYMBOL_BITS,
+    VENUE_BITS,
+    Action,
+    Origin,
+    request_layout,
+)
+from hw.risk_view import PHASE_BITS, top_layout
+from hw.trigger import TriggerCommand, command_layout
+from nic.offload.commands import Argument, Command
+from nic.offload.records import COMMAND_TABLE, OFFLOAD, WORD_BYTES
+from nic.wire.table import Field
+
+WORD_BITS = 8 * WORD_BYTES
+COUNTER_BITS = 64
+ARGUMENTS = max(len(command.arguments) for command in COMMAND_TABLE)
+REQUEST = OFFLOAD["request"]
+REQUEST_WORDS = REQUEST.length // WORD_BYTES
+STEPS = {"kill": Step.KILL, "arm_reset": Step.ARM, "reset_kill": Step.RESET}
+TRIGGER_STEPS = {
+    "arm_trigger": TriggerCommand.ARM,
+    "acknowledge_trigger": TriggerCommand.ACKNOWLEDGE,
+}
+
+
+class CommandReader(wiring.Component):
+    """Reads one command after the other and hands it to whom it is for.
+
+    ``commands``: words as the host gives them (``nic/offload/records.py``). ``request``,
+    ``payload``, ``tell``, ``trigger``, ``top``, ``phase``: handed over, the next command after
+    they were taken. ``commit`` and ``switch`` as their parts take them; ``heartbeat``: for a cycle.
+    ``sessions_up``, ``is_stale``: what was last said.
+    ``done`` counts commands of all kinds that were handed over, ``refused`` those of unknown type
+    or number, with other words than the table says, or that name a row no table has.
+
+    A request of a value that is too wide for the gate becomes one that the gate refuses for that:
+    a quantity or price of 0 (of a cancel the largest quantity), the last symbol, which is unknown.
+    """
+
+    def __init__(
+        self,
+        symbol_bits: int = SYMBOL_BITS,
+        strategy_bits: int = STRATEGY_BITS,
+        venue_bits: int = VENUE_BITS,
+    ) -> None:
+        self._rows = {"symbol": symbol_bits, "strategy": strategy_bits, "venue": venue_bits}
+        indexes = (symbol_bits, strategy_bits, venue_bits)
+        top = data.StructLayout(
+            {"symbol_index": symbol_bits, "groups": groups_layout(), "top": top_layout()}
+        )
+        super().__init__(
+            {
+                "commands": In(stream.Signature(WORD_BITS)),
+                "request": Out(stream.Signature(request_layout(*indexes))),
+                "payload": Out(stream.Signature(PayloadWord)),
+                "tell": Out(stream.Signature(tell_layout(symbol_bits, strategy_bits))),
+                "trigger": Out(stream.Signature(command_layout(*indexes))),
+                "top": Out(stream.Signature(top)),
+                "phase": Out(stream.Signature(PHASE_BITS)),
+                "commit_valid": Out(1),
+                "commit": Out(Commit),
+                "commit_ready": In(1),
+                "commit_done": In(1),
+                "switch_valid": Out(1),
+                "switch": Out(SwitchCommand),
+                "heartbeat": Out(1),
+                "sessions_up": Out(1 << venue_bits),
+                "is_stale": Out(1),
+                "is_idle": Out(1),
+                "done": Out(COUNTER_BITS),
+                "refused": Out(COUNTER_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """First word, the others, then the handing over."""
+        m = Module()
+        first = Signal(WORD_BITS)
+        arguments = Array(Signal(WORD_BITS, name=f"argument_{i}") for i in range(ARGUMENTS))
+        at, words, kind = Signal(8), Signal(8), Signal(8)
+        word = self.commands.payload
+        taken = self.commands.valid & self.commands.ready
+        refuses, finishes = Signal(), Signal()
+        m.d.sync += [self.refused.eq(self.refused + refuses), self.done.eq(self.done + finishes)]
+        place = OFFLOAD["command"]
+        m.d.comb += [
+            kind.eq(_bits(word, place["record_type"])),
+            words.eq(_bits(first, place["words"])),
+        ]
+        with m.FSM():
+            with m.State("FIRST"):
+                m.d.comb += [self.commands.ready.eq(1), self.is_idle.eq(1)]
+                with m.If(taken):
+                    m.d.sync += [first.eq(word), at.eq(1)]
+                    with m.If(kind == (OFFLOAD["payload"].code or 0)):
+                        m.next = "PAYLOAD"
+                    with m.Else():
+                        m.next = "MORE"
+            with m.State("MORE"):
+                with m.If(at >= words):
+                    m.next = "CHECK"
+                with m.Else():
+                    m.d.comb += self.commands.ready.eq(1)
+                    with m.If(taken):
+                        for index, argument in enumerate(arguments):
+                            with m.If(at == index + 1):
+                                m.d.sync += argument.eq(word)
+                        m.d.sync += at.eq(at + 1)
+            with m.State("PAYLOAD"):
+                self._payload(m, first, at, words, finishes, refuses)
+            with m.State("CHECK"):
+                self._check(m, first, arguments, refuses)
+            with m.State("REQUEST"):
+                m.d.comb += self.request.valid.eq(1)
+                with m.If(self.request.ready):
+                    m.d.comb += finishes.eq(1)
+                    m.next = "FIRST"
+            with m.State("COMMAND"):
+                is_taken = self._command(m, first, arguments)
+                with m.If(is_taken):
+                    m.d.comb += finishes.eq(1)
+                    m.next = "FIRST"
+            with m.State("COMMIT"):
+                m.d.comb += self.commit_valid.eq(1)
+                with m.If(self.commit_ready):
+                    m.next = "COMMITTED"
+            with m.State("COMMITTED"), m.If(self.commit_done):
+                m.d.comb += finishes.eq(1)
+                m.next = "FIRST"
+        self._request(m, first, arguments)
+        return m
+
+    def _payload(
+        self, m: Module, first: Value, at: Value, words: Value, finishes: Value, refuses: Value
+    ) -> None:
+        """Words of a payload go through as they come; one that lies about its length is eaten."""
+        size = _bits(first, OFFLOAD["payload"]["payload_bytes"])
+        whole = Signal(16)
+        is_true = Signal()
+        m.d.comb += [
+            whole.eq((size + (WORD_BYTES - 1)) >> 3),
+            is_true.eq((size != 0) & (whole + 1 == words)),
+            self.payload.payload.data.eq(self.commands.payload),
+            self.payload.payload.last.eq(at + 1 == words),
+            self.payload.payload.empty.eq(Mux(at + 1 == words, -size, 0)),
+            self.payload.valid.eq(self.commands.valid & is_true & (at < words)),
+            self.commands.ready.eq(Mux(is_true, self.payload.ready, 1) & (at < words)),
+        ]
+        with m.If(at >= words):
+            m.d.comb += [refuses.eq(~is_true), finishes.eq(is_true)]
+            m.next = "FIRST"
+        with m.Elif(self.commands.valid & self.commands.ready):
+            m.d.sync += self._count(at)
+
+    @staticmethod
+    def _count(at: Signal) -> Any:
+        return at.eq(at + 1)
+
+    def _check(self, m: Module, first: Value, arguments: Any, refuses: Value) -> None:
+        """Whether it is known, as long as the table says, and of rows that are there."""
+        kind = _bits(first, OFFLOAD["command"]["record_type"])
+        words = _bits(first, OFFLOAD["command"]["words"])
+        number = _bits(first, OFFLOAD["command"]["number"])
+        is_right = Signal()
+        with m.Switch(number):
+            for place, command in enumerate(COMMAND_TABLE):
+                with m.Case(place):
+                    m.d.comb += is_right.eq(
+                        (words == len(command.arguments) + 1)
+                        & ~Cat(self._beyond(command, arguments)).any()
+                    )
+        m.d.comb += refuses.eq(1)
+        m.next = "FIRST"
+        with m.If((kind == (REQUEST.code or 0)) & (words == REQUEST_WORDS)):
+            m.d.comb += refuses.eq(0)
+            m.next = "REQUEST"
+        with m.Elif((kind == (OFFLOAD["command"].code or 0)) & is_right):
+            m.d.comb += refuses.eq(0)
+            m.next = "COMMAND"
+            with m.If(number == _number("set_limits")):
+                m.next = "COMMIT"
+
+    def _beyond(self, command: Command, arguments: Any) -> Iterator[Value]:
+        """For each argument that is the row of a table, whether the table is smaller.
+
+        Of a set of limits the table itself says so; of the default one the symbol does not count.
+        """
+        for place, argument in enumerate(command.arguments):
+            if argument.index and command.name != "set_limits":
+                yield (arguments[place][: argument.bits] >> self._rows[argument.index]) != 0
+
+    def _request(self, m: Module, first: Value, arguments: Any) -> None:
+        """The request's fields, as narrow as the gate has them."""
+        whole = Cat(first, *(arguments[i] for i in range(REQUEST_WORDS - 1)))
+        given = {f.name: whole[8 * f.offset : 8 * f.end] for f in REQUEST}
+        request = self.request.payload
+        is_cancel = given["action"] == Action.CANCEL.value
+        too_many = (given["quantity"] >> QUANTITY_BITS) != 0
+        unknown = Cat(
+            (given[name] >> self._rows[kind]) != 0
+            for name, kind in (("strategy_id", "strategy"), ("venue", "venue"))
+        ).any()
+        odd = (given["post_only"] > 1) | unknown
+        symbol_bits = self._rows["symbol"]
+        m.d.comb += [
+            request.action.eq(
+                Mux(given["action"] > Action.CANCEL.value, Action.INVALID.value, given["action"])
+            ),
+            request.side.eq(given["side"]),
+            request.time_in_force.eq(given["time_in_force"]),
+            request.post_only.eq(given["post_only"]),
+            request.strategy.eq(given["strategy_id"]),
+            request.venue.eq(given["venue"]),
+            request.symbol_index.eq(
+                Mux((given["symbol_index"] >> symbol_bits) != 0, -1, given["symbol_index"])
+            ),
+            request.quantity.eq(
+                Mux(too_many | odd, Mux(is_cancel & too_many, -1, 0), given["quantity"])
+            ),
+            request.price.eq(Mux((given["price"] >> PRICE_BITS) != 0, 0, given["price"])),
+            request.user_ref_num.eq(given["user_ref_num"]),
+            request.origin.eq(Origin.HOST),
+            request.tag.eq(given["tag"]),
+        ]
+
+    def _command(self, m: Module, first: Value, arguments: Any) -> Value:
+        """Hand a command over; whether it was taken."""
+        taken = Signal()
+        number = _bits(first, OFFLOAD["command"]["number"])
+        with m.Switch(number):
+            for place, command in enumerate(COMMAND_TABLE):
+                given = dict(zip(command.arguments, arguments, strict=False))
+                with m.Case(place):
+                    m.d.comb += taken.eq(self._hand_over(m, command, given))
+        self._static(m, arguments)
+        return taken
+
+    def _hand_over(self, m: Module, command: Command, given: dict[Argument, Value]) -> Value:
+        """What makes a command take effect; whether it was taken."""
+        name = command.name
+        values = {a.name: value[: a.bits] for a, value in given.items()}
+        now = Const(1, 1)
+        if name in TELL_NAMES:
+            tell = self.tell.payload
+            m.d.comb += [self.tell.valid.eq(1), tell.kind.eq(TELL_NAMES.index(name))]
+            m.d.comb += [
+                getattr(tell, "quantity" if key == "leaves" else key).eq(value)
+                for key, value in values.items()
+            ]
+            return self.tell.ready
+        if name in STEPS:
+            m.d.comb += [self.switch_valid.eq(1), self.switch.step.eq(STEPS[name])]
+            m.d.comb += [self.switch[key].eq(value) for key, value in values.items()]
+            return now
+        if name in TRIGGER_STEPS:
+            trigger = self.trigger.payload
+            m.d.comb += [self.trigger.valid.eq(1), trigger.kind.eq(TRIGGER_STEPS[name])]
+            for key, value in values.items():
+                if key in ("symbol_index", "way"):
+                    m.d.comb += getattr(trigger, key).eq(value)
+                elif name == "arm_trigger":
+                    m.d.comb += getattr(trigger.row, key).eq(value)
+            m.d.comb += trigger.generation.eq(values["generation"])
+            return self.trigger.ready
+        if name == "set_top":
+            m.d.comb += self.top.valid.eq(1)
+            return self.top.ready
+        if name == "set_market_phase":
+            m.d.comb += [self.phase.valid.eq(1), self.phase.payload.eq(values["phase"])]
+            return self.phase.ready
+        if name == "set_session_up":
+            with m.Switch(values["venue"]):
+                for venue in range(1 << self._rows["venue"]):
+                    with m.Case(venue):
+                        m.d.sync += self.sessions_up[venue].eq(values["is_up"])
+            return now
+        if name == "set_feed_stale":
+            m.d.sync += self.is_stale.eq(values["is_stale"])
+            return now
+        if name == "heartbeat":
+            m.d.comb += self.heartbeat.eq(1)
+            return now
+        if name in ("timer", "set_limits"):  # the card has a clock; limits have their own way
+            return now
+        raise ValueError(f"nothing is done for the command {name}")
+
+    def _static(self, m: Module, arguments: Any) -> None:
+        """Wide things that stand still while their command is handed over."""
+        found = {command.name: command for command in COMMAND_TABLE}
+        top = self.top.payload
+        for place, argument in enumerate(found["set_top"].arguments):
+            value = arguments[place][: argument.bits]
+            home = top.symbol_index if argument.index else getattr(top.top, argument.name)
+            m.d.comb += home.eq(value)
+        m.d.comb += [
+            group.eq(1) for group in (top.groups[name] for name in groups_layout().members)
+        ]
+        for place, argument in enumerate(found["set_limits"].arguments):
+            m.d.comb += self.commit[argument.name].eq(arguments[place][: argument.bits])
+
+
+def _number(name: str) -> int:
+    """A command's place in the table."""
+    return next(i for i, command in enumerate(COMMAND_TABLE) if command.name == name)
+
+
+def _bits(word: Value, field: Field) -> Value:
+    """A field of the first word."""
+    return word[8 * field.offset : 8 * field.end]
