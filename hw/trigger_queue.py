@@ -17,7 +17,7 @@ class TriggerQueue(wiring.Component):
 
     ``push`` (one bit per way) takes ``pair`` if any is 1; it may come late in its cycle.
     ``current`` is the request at the front (lower way first) when ``has_current``; ``pop`` takes
-    it away. ``has_room`` is 0 from ``FULL_AT`` pairs on. ``is_empty``: nothing waits, nor is about to.
+    it away. ``has_room`` is 0 from ``FULL_AT`` pairs on. ``is_empty``: nothing waits.
     """
 
     def __init__(self, request: data.StructLayout) -> None:
