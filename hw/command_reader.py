@@ -14,8 +14,6 @@ from hw.ledger_ports import TELL_NAMES, tell_layout
 from hw.limits_table import Commit
 from hw.prices import groups_layout
 from hw.request import (
-    PRICE_BITS,
-    QUANTITY_BITS,
     STRATEGY_BITS,
     SYMBOL_BITS,
     VENUE_BITS,
@@ -26,6 +24,7 @@ from hw.request import (
 from hw.risk_view import PHASE_BITS, top_layout
 from hw.trigger import TriggerCommand, command_layout
 from nic.offload.commands import Argument, Command
+from nic.offload.limits import PRICE_BITS, QUANTITY_BITS
 from nic.offload.records import COMMAND_TABLE, OFFLOAD, WORD_BYTES
 from nic.wire.table import Field
 
@@ -212,7 +211,8 @@ class CommandReader(wiring.Component):
         whole = Cat(first, *(arguments[i] for i in range(REQUEST_WORDS - 1)))
         given = {f.name: whole[8 * f.offset : 8 * f.end] for f in REQUEST}
         request = self.request.payload
-        is_cancel = given["action"] == Action.CANCEL.value
+        cancel = Value.cast(Action.CANCEL)
+        is_cancel = given["action"] == cancel
         too_many = (given["quantity"] >> QUANTITY_BITS) != 0
         unknown = Cat(
             (given[name] >> self._rows[kind]) != 0
@@ -221,9 +221,7 @@ class CommandReader(wiring.Component):
         odd = (given["post_only"] > 1) | unknown
         symbol_bits = self._rows["symbol"]
         m.d.comb += [
-            request.action.eq(
-                Mux(given["action"] > Action.CANCEL.value, Action.INVALID.value, given["action"])
-            ),
+            request.action.eq(Mux(given["action"] > cancel, Action.INVALID, given["action"])),
             request.side.eq(given["side"]),
             request.time_in_force.eq(given["time_in_force"]),
             request.post_only.eq(given["post_only"]),
