@@ -70,7 +70,7 @@ class ArbiterQueue(wiring.Component):
         idle_number = [Signal(SEQUENCE_NUMBER_BITS, name=f"idle_number_{name}") for name in "ab"]
         is_full, has_more, has_room = Signal(), Signal(), Signal()
         loads, is_last, is_occupied = Signal(), Signal(), Signal()
-        keeps, still_more = Signal(), Signal()
+        keeps, still_more, puts = Signal(), Signal(), Signal()
         m.d.comb += [
             is_full.eq((last ^ first) == 1 << QUEUE_BITS),
             has_room.eq(~self.has_message & ~is_full),
@@ -78,9 +78,8 @@ class ArbiterQueue(wiring.Component):
             self.start.ready.eq(has_room & ~Cat(is_idle).any()),
             write.addr.eq(last),
             write.data.eq(self.item),
-            write.en.eq(
-                (self.push & ~is_full) | (has_room & (Cat(is_idle).any() | self.start.valid))
-            ),
+            write.en.eq(~is_full),  # what is not put there is written over by what is
+            puts.eq((self.push & ~is_full) | (has_room & (Cat(is_idle).any() | self.start.valid))),
             read.addr.eq(first),
             self.is_empty.eq(~is_occupied),
             loads.eq(~self.has_head & has_more),
@@ -89,7 +88,7 @@ class ArbiterQueue(wiring.Component):
             keeps.eq(loads | still_more | (self.has_head & ~self.pop)),
         ]
         # Decisions need to know whether anything waits: registers say it.
-        m.d.sync += [has_more.eq(still_more | write.en), is_occupied.eq(keeps | write.en)]
+        m.d.sync += [has_more.eq(still_more | puts), is_occupied.eq(keeps | puts)]
         number = Mux(
             is_idle[0], idle_number[0], Mux(is_idle[1], idle_number[1], self.start.payload)
         )
@@ -100,7 +99,7 @@ class ArbiterQueue(wiring.Component):
                 write.data.following.eq(number),
                 write.data.message.sequence_number.eq(number),
             ]
-        with m.If(write.en):
+        with m.If(puts):
             m.d.sync += last.eq(last + 1)
         with m.If(has_room):
             m.d.sync += [is_idle[0].eq(0), is_idle[1].eq(is_idle[0] & is_idle[1])]

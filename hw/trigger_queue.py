@@ -43,7 +43,7 @@ class TriggerQueue(wiring.Component):
         write, read = ring.write_port(), ring.read_port(domain="comb")
         last, first = Signal(QUEUE_BITS + 1), Signal(QUEUE_BITS + 1)
         front = Signal(self._pair)
-        has_more, loads, is_last = Signal(), Signal(), Signal()
+        has_more, loads, is_last, keeps = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             self.has_current.eq(front.is_meant.any()),
             self.current.eq(Mux(front.is_meant[0], front.requests[0], front.requests[1])),
@@ -53,14 +53,15 @@ class TriggerQueue(wiring.Component):
             write.addr.eq(last),
             write.data.is_meant.eq(self.push),
             write.data.requests.eq(self.pair),
-            write.en.eq(self.push.any() & ~self.is_empty),
+            write.en.eq(1),  # what is not kept is written over: it never is full
+            keeps.eq(self.push.any() & ~self.is_empty),
             read.addr.eq(first),
         ]
         m.d.sync += [
-            has_more.eq(write.en | (has_more & ~(loads & is_last))),
+            has_more.eq(keeps | (has_more & ~(loads & is_last))),
             self.has_room.eq((last - first)[: QUEUE_BITS + 1] < FULL_AT),
         ]
-        with m.If(write.en):
+        with m.If(keeps):
             m.d.sync += last.eq(last + 1)
         # Past the ring when nothing is in front: the requests are taken either way, whether they
         # are meant is known later.
