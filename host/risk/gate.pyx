@@ -140,6 +140,12 @@ cdef class RiskGate(OrderEntry):
         if symbol_index < self.symbol_count:
             prefetch_object(&self.exposures.symbols[symbol_index], sizeof(SymbolExposure))
             prefetch_object(&self.limit_rows.rows[symbol_index], sizeof(SymbolLimits))
+            # and the sums over all symbols with their limits
+            prefetch_object(&self.limit_rows.gate.values[LIMIT_MAXIMUM_GROSS_NOTIONAL],
+                            sizeof(GateLimits) - LIMIT_MAXIMUM_GROSS_NOTIONAL * sizeof(int64_t))
+            prefetch_object(&self.exposures.open_orders,
+                            <char *> &self.exposures.mask - <char *> &self.exposures.open_orders)
+            prefetch_object(&self.totals, sizeof(Totals))
 
     cdef uint32_t number(self, const PassedOrder *passed) noexcept nogil:
         """Number an order without an order management: the next number whose place is free."""

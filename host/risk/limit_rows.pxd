@@ -52,7 +52,7 @@ cdef inline bint is_multiple(const Divisor *divisor, uint32_t value) noexcept no
 
 cdef inline bint has_token(const TokenRate *rate, uint64_t next_ns, uint64_t t_ns) noexcept nogil:
     """Whether a bucket that will be full at ``next_ns`` holds a token."""
-    return rate.interval_ns != 0 and t_ns + rate.tolerance_ns >= next_ns
+    return (rate.interval_ns != 0) & (t_ns + rate.tolerance_ns >= next_ns)
 
 cdef inline void take_token(const TokenRate *rate, uint64_t *next_ns,
                             uint64_t t_ns) noexcept nogil:
