@@ -12,6 +12,7 @@ from host.engine import Engine
 from host.interfaces import Recorder
 from host.strategy.python_strategy import PythonStrategy, Strategy
 from host.trading import Trading, VenueLogin, limits_of
+from nic.offload.enumerations import ALL_CHECKS, MARKET_PHASE, checks
 from nic.offload.limits import Limits
 
 
@@ -47,6 +48,74 @@ def test_limits_that_can_not_be(values, text):
 def test_limits_must_be_whole():
     with pytest.raises(ConfigError, match=r"risk\.defaults: missing 37 required keyword-only"):
         limits_of({"maximum_quantity_shares": 7}, None, "risk.defaults")
+
+
+def test_checks_phases_and_order_types_have_names_in_a_configuration():
+    named = {
+        "disabled_checks": ["self_trade", "price_band"],
+        "allowed_phases": ["market", "market"],
+        "allowed_order_types": ["day", "buy"],
+    }
+    values = {name: value for name, value in LIMITS.items() if name != "enabled_checks"}
+    base = limits_of(values, None, "risk.defaults")
+    assert base.enabled_checks == ALL_CHECKS
+    limits = limits_of(named, base, "risk.symbols.AAPL")
+    assert limits.enabled_checks == ALL_CHECKS & ~checks("self_trade", "price_band")
+    assert limits.allowed_phases == 1 << MARKET_PHASE.value("market")
+    assert limits.allowed_order_types == 0b1001
+    for name in named:
+        with pytest.raises(ConfigError, match=r"risk.defaults: .* has no entry 'nonsense'"):
+            limits_of(values | {name: ["nonsense"]}, None, "risk.defaults")
+
+
+def test_a_position_is_worth_what_closing_it_would_get():
+    run, orders = world()
+    run.until_up()
+    assert run.book.phase() == "market"
+    top = run.book.top("AAPL")
+    assert orders.buy("AAPL", 100, top["ask_price"] + 500)
+    run.run(0.05)
+    index = run.book.index("AAPL")
+    exposures = run.trading.gate.exposures
+    assert exposures.symbol(index)["position"] > 0
+    assert exposures.symbol(index)["mark_price"] == run.book.top("AAPL")["bid_price"]
+    value = exposures.symbol(index)["position"] * run.book.top("AAPL")["bid_price"]
+    assert exposures.net_position_notional == value
+    assert exposures.cash < 0
+    loss = -(exposures.cash + value)
+    run.trading.set_limits(None, Limits(**(LIMITS | {"maximum_loss": max(loss - 1, 0)})))
+    price = run.book.top("MSFT")["bid_price"]
+    assert bool(orders.buy("MSFT", 100, price)) == (loss <= 0)
+
+
+def test_the_market_phase_comes_from_the_feed():
+    run, orders = world(limits={"allowed_phases": 1 << MARKET_PHASE.value("post_market")})
+    run.until_up()
+    assert orders.buy("AAPL", 100, run.book.top("AAPL")["bid_price"]) == 0
+    assert run.trading.gate.last_reason_name == "market_phase"
+    with pytest.raises(RuntimeError, match="the engine's"):
+        run.trading.gate.set_market_phase(MARKET_PHASE.value("post_market"))
+
+
+def test_price_bands_are_told_to_the_book():
+    run, orders = world(limits={"enabled_checks": checks("price_band")})
+    run.until_up()
+    bid = run.book.top("AAPL")["bid_price"]
+    assert orders.buy("AAPL", 100, bid - 1_000) == 0
+    assert run.trading.gate.last_reason_name == "price_band"
+    run.book.set_price_band("AAPL", bid - 50_000, bid - 1_000)
+    assert orders.buy("AAPL", 100, bid - 1_000)
+    assert orders.buy("AAPL", 100, bid - 999) == 0
+
+
+def test_silence_of_the_control_thread_is_seen_by_the_timer():
+    run, _ = world(limits={"heartbeat_timeout_ns": 10 * 1_000_000})
+    gate = run.trading.gate
+    gate.heartbeat(run.now)
+    run.run(0.01)
+    assert not gate.kills()["heartbeat"]
+    run.step()
+    assert gate.kills()["heartbeat"]
 
 
 def test_each_set_of_limits_takes_the_next_sequence_number():
