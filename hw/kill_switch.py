@@ -7,7 +7,7 @@ The semantics stand in ``host/risk/reference_switches.py``; this one behaves as 
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -46,8 +46,8 @@ class KillSwitch(wiring.Component):
     silence (0: no dead-man switch), which begins to count a cycle after it changed.
 
     ``venue``, ``strategy`` and ``symbol_index`` are a request's in cycle 0; in cycle 2 the outputs
-    ``kill_...`` say whether that is killed, by commands up to and in that cycle (a reset: the cycle
-    before), and ``heartbeat_lost`` by times up to the cycle before. One request per cycle.
+    ``kill_...`` say whether that is killed, by commands up to and in that cycle (a reset: before
+    cycle 0), and ``heartbeat_lost`` by times up to the cycle before. One request per cycle.
     ``is_killed_global`` and ``is_killed_heartbeat`` are for the host.
     """
 
@@ -80,15 +80,20 @@ class KillSwitch(wiring.Component):
             }
         )
 
+        self.armed = Signal()
+        """A register, for proofs: the next reset may be of ``armed_scope`` and ``armed_id``."""
+        self.armed_scope = Signal(SCOPE.bits)
+        self.armed_id = Signal(ID.bits)
+
     def elaborate(self, platform: object) -> Module:
         """Commands, the dead-man switch, and the view of a request."""
         m = Module()
         command, scope = self.command, self.command.scope
-        armed, armed_scope, armed_id = Signal(), Signal.like(scope), Signal.like(command.id)
+        armed, armed_scope, armed_id = self.armed, self.armed_scope, self.armed_id
         sizes = {SESSION: self.venue_bits, STRATEGY: self.strategy_bits, SYMBOL: self.symbol_bits}
         sessions = Signal(1 << self.venue_bits)
         strategies = Signal(1 << self.strategy_bits)
-        m.submodules.symbols = symbols = SweptMemory(1, 1 << self.symbol_bits, registered=1)
+        m.submodules.symbols = symbols = SweptMemory(1, 1 << self.symbol_bits, is_transparent=False)
 
         # what the command does
         is_known = Signal()
@@ -101,7 +106,7 @@ class KillSwitch(wiring.Component):
             with m.Case(HEARTBEAT):
                 m.d.comb += is_known.eq(command.step != Step.KILL)
         taken, kills, resets = Signal(), Signal(), Signal()
-        is_armed = armed & (armed_scope == scope) & (armed_id == command.id)
+        is_armed = self.may_reset(armed, (armed_scope == scope) & (armed_id == command.id))
         m.d.comb += [
             self.init_done.eq(symbols.init_done),
             taken.eq(self.valid & self.init_done & is_known),
@@ -129,7 +134,7 @@ class KillSwitch(wiring.Component):
             symbols.write_address.eq(command.id),
             symbols.write_data.eq(kills),
         ]
-        self._dead_man(m, armed)
+        self._dead_man(m)
 
         # a request on its way: what was killed before it, and what is killed while it is
         venue, strategy, symbol_index = (
@@ -147,42 +152,37 @@ class KillSwitch(wiring.Component):
         session_known, strategy_known, symbol_known = Signal(), Signal(), Signal()
         m.d.comb += [
             symbols.read_address[0].eq(self.symbol_index),
-            symbol_known.eq(symbols.read_data[0]),
         ]
         m.d.sync += [
+            symbol_known.eq(symbols.read_data[0]),
             session_known.eq(sessions.bit_select(venue[0], 1)),
             strategy_known.eq(strategies.bit_select(strategy[0], 1)),
         ]
-        # session and strategy bits are a cycle old when they are registered: see to that cycle too
-        kills_before = {
-            number: Signal(name=f"killed_before_{number}") for number in (SESSION, STRATEGY)
-        }
-        for number, here, size in (
-            (SESSION, venue[0], self.venue_bits),
-            (STRATEGY, strategy[0], self.strategy_bits),
-        ):
-            m.d.sync += kills_before[number].eq(
-                kills & (scope == number) & (command.id[:size] == here)
-            )
+
+        # bits are one or two cycles old when they are registered: see to those cycles too
+        def hits(number: int, index: Value) -> Value:
+            return kills & (scope == number) & (command.id == index)
+
+        session_hit, strategy_hit, symbol_hit = Signal(), Signal(), Signal(2)
+        m.d.sync += [
+            session_hit.eq(hits(SESSION, venue[0])),
+            strategy_hit.eq(hits(STRATEGY, strategy[0])),
+            symbol_hit[0].eq(hits(SYMBOL, self.symbol_index)),
+            symbol_hit[1].eq(symbol_hit[0] | hits(SYMBOL, symbol_index[0])),
+        ]
         m.d.comb += [
             self.kill_global.eq(self.is_killed_global | (kills & (scope == GLOBAL))),
-            self.kill_session.eq(
-                session_known
-                | kills_before[SESSION]
-                | (kills & (scope == SESSION) & (command.id == venue[1]))
-            ),
-            self.kill_strategy.eq(
-                strategy_known
-                | kills_before[STRATEGY]
-                | (kills & (scope == STRATEGY) & (command.id == strategy[1]))
-            ),
-            self.kill_symbol.eq(
-                symbol_known | (kills & (scope == SYMBOL) & (command.id == symbol_index[1]))
-            ),
+            self.kill_session.eq(session_known | session_hit | hits(SESSION, venue[1])),
+            self.kill_strategy.eq(strategy_known | strategy_hit | hits(STRATEGY, strategy[1])),
+            self.kill_symbol.eq(symbol_known | symbol_hit[1] | hits(SYMBOL, symbol_index[1])),
         ]
         return m
 
-    def _dead_man(self, m: Module, armed: Signal) -> None:
+    def may_reset(self, armed: Value, is_same: Value) -> Value:
+        """Whether a reset is the second step: something is armed, and it is the same."""
+        return armed & is_same
+
+    def _dead_man(self, m: Module) -> None:
         """The deadline moves with each heartbeat; what passes it is killed until it is reset."""
         heard_ns, deadline_ns = Signal(TIME_BITS), Signal(TIME_BITS + 1)
         was_heard = Signal()
@@ -203,7 +203,7 @@ class KillSwitch(wiring.Component):
         with m.If(is_late):
             m.d.sync += self.is_killed_heartbeat.eq(1)
             with m.If(~self.is_killed_heartbeat):
-                m.d.sync += armed.eq(0)
+                m.d.sync += self.armed.eq(0)
         m.d.comb += self.heartbeat_lost.eq(
             self.is_killed_heartbeat | is_late | (self.timeout_ns.any() & ~was_heard)
         )

@@ -18,13 +18,18 @@ from hw.risk_rows import TIME_BITS
 from hw.swept_memory import SweptMemory
 from nic.offload.derived import INTERVAL_BITS, TOLERANCE_BITS
 
-NEXT_BITS = TIME_BITS + 1
 KINDS = ("session", "symbol", "strategy")
 
-bucket_layout = data.StructLayout(
-    {"interval_ns": INTERVAL_BITS, "tolerance_ns": TOLERANCE_BITS, "is_closed": 1}
-)
-"""The words of a bucket: ``<kind>_interval_ns`` and so on in ``nic/offload/limit_words.py``."""
+
+def bucket_words(interval_bits: int, tolerance_bits: int) -> data.StructLayout:
+    """The words of a bucket."""
+    return data.StructLayout(
+        {"interval_ns": interval_bits, "tolerance_ns": tolerance_bits, "is_closed": 1}
+    )
+
+
+bucket_layout = bucket_words(INTERVAL_BITS, TOLERANCE_BITS)
+"""``<kind>_interval_ns`` and so on in ``nic/offload/limit_words.py``."""
 
 
 def take_layout(symbol_bits: int, strategy_bits: int, venue_bits: int) -> data.StructLayout:
@@ -43,42 +48,57 @@ class Bucket(wiring.Component):
     a token if there is one; meanwhile nothing is answered.
     """
 
-    def __init__(self, bits: int, is_immediate: bool = False) -> None:
-        """``is_immediate`` is for a few dozen buckets; raises ``ValueError`` outside 1 to 16."""
+    def __init__(
+        self,
+        bits: int,
+        is_immediate: bool = False,
+        words: data.StructLayout = bucket_layout,
+        time_bits: int = TIME_BITS,
+    ) -> None:
+        """``is_immediate`` is for a few dozen buckets; raises ``ValueError`` outside 1 to 16.
+
+        ``words`` and ``time_bits`` may be narrower, for proofs.
+        """
         if not 1 <= bits <= 16:
             raise ValueError(f"bits {bits} is not from 1 to 16")
         self.bits = bits
         self.is_immediate = is_immediate
+        self._full_bits = time_bits + 1
         super().__init__(
             {
                 "index": In(bits),
-                "limit": In(bucket_layout),
-                "t_ns": In(TIME_BITS),
+                "limit": In(words),
+                "t_ns": In(time_bits),
                 "is_empty": Out(1),
                 "take": In(1),
                 "take_index": In(bits),
-                "take_t_ns": In(TIME_BITS),
+                "take_t_ns": In(time_bits),
                 "is_taken": Out(1),
+                "is_granted": Out(1),  # with is_taken: there was one
+                "full_ns": Out(self._full_bits),  # of the index of the cycle before
                 "init_done": Out(1),
             }
         )
+
+        self.taking = Signal(5)
+        """A register, for proofs: one bit per step of taking a token."""
 
     def elaborate(self, platform: object) -> Module:
         """One reading port: taking has it while it lasts."""
         m = Module()
         m.submodules.table = table = SweptMemory(
-            NEXT_BITS,
+            self._full_bits,
             1 << self.bits,
             registered=not self.is_immediate,
             is_immediate=self.is_immediate,
         )
         address, row = table.read()
-        next_ns = Signal(NEXT_BITS)
+        next_ns = Signal(self._full_bits)
         if self.is_immediate:
             m.d.sync += next_ns.eq(row)
         else:
             m.d.comb += next_ns.eq(row)
-        taking = Signal(5)  # one bit per step
+        taking = self.taking
         m.d.comb += [
             self.init_done.eq(table.init_done),
             address.eq(Mux(self.take | taking.any(), self.take_index, self.index)),
@@ -93,9 +113,9 @@ class Bucket(wiring.Component):
         m.d.comb += self.is_empty.eq(is_closed | lacks)
 
         # step 0: raw; 1: registered; 2: empty or not, the later time; 3: the sum; 4: written
-        later, moved, has_token = Signal(NEXT_BITS), Signal(NEXT_BITS), Signal()
+        later, moved, has_token = Signal(self._full_bits), Signal(self._full_bits), Signal()
         with m.If(taking[1]):
-            m.d.sync += later.eq(Mux(next_ns > self.take_t_ns, next_ns, self.take_t_ns))
+            m.d.sync += later.eq(self.later(next_ns, self.take_t_ns))
         with m.If(taking[2]):
             m.d.sync += [
                 has_token.eq(~self.is_empty),
@@ -106,8 +126,14 @@ class Bucket(wiring.Component):
             table.write_address.eq(self.take_index),
             table.write_data.eq(moved),
             self.is_taken.eq(taking[4]),
+            self.is_granted.eq(taking[4] & has_token),
+            self.full_ns.eq(next_ns),
         ]
         return m
+
+    def later(self, full_ns: Value, t_ns: Value) -> Value:
+        """From when on a token counts."""
+        return Mux(full_ns > t_ns, full_ns, t_ns)
 
 
 class RateLimits(wiring.Component):
