@@ -46,11 +46,13 @@ def with_carry(left: Value, right: Value, carry_in: int) -> Value:
     return (Cat(Const(carry_in, 1), left) + Cat(Const(carry_in, 1), right))[1:]
 
 
-def _is_not_negative(m: Module, operands: Sequence[ValueLike], ones: int) -> Value:
-    """Whether a sum of numbers plus ``ones`` is at least 0; valid in the next cycle."""
-    values = [Value.cast(operand) for operand in operands]
-    width = max(len(v) + (not v.shape().signed) for v in values) + len(values).bit_length()
-    left, right, carry_in = carry_save([widened(value, width) for value in values], ones)
+def is_not_negative(m: Module, operands: Sequence[Value], ones: int) -> Value:
+    """Whether a sum modulo the operands' one width, plus ``ones``, is at least 0 as a signed one.
+
+    Valid in the next cycle.
+    """
+    left, right, carry_in = carry_save(operands, ones)
+    width = len(left)
     half = width // 2
     low = Signal(half + 1)
     high = [Signal(width - half, name=f"high_{carry}") for carry in range(2)]
@@ -62,16 +64,22 @@ def _is_not_negative(m: Module, operands: Sequence[ValueLike], ones: int) -> Val
     return ~Mux(carry, negative[1], negative[0])
 
 
+def _in_one_width(operands: Sequence[ValueLike]) -> list[Value]:
+    values = [Value.cast(operand) for operand in operands]
+    width = max(len(v) + (not v.shape().signed) for v in values) + len(values).bit_length()
+    return [widened(value, width) for value in values]
+
+
 def exceeds(m: Module, left: Sequence[ValueLike], right: Sequence[ValueLike]) -> Value:
     """Whether the sum of ``left`` is greater than the sum of ``right``; valid in the next cycle."""
     inverted = [~widened(r, len(Value.cast(r)) + 1).as_signed() for r in right]
-    return _is_not_negative(m, [*left, *inverted], len(right) - 1)
+    return is_not_negative(m, _in_one_width([*left, *inverted]), len(right) - 1)
 
 
 def reaches(m: Module, left: Sequence[ValueLike], right: Sequence[ValueLike]) -> Value:
     """Whether the sum of ``left`` is at least the sum of ``right``; valid in the next cycle."""
     inverted = [~widened(r, len(Value.cast(r)) + 1).as_signed() for r in right]
-    return _is_not_negative(m, [*left, *inverted], len(right))
+    return is_not_negative(m, _in_one_width([*left, *inverted]), len(right))
 
 
 def total(operands: Sequence[ValueLike], width: int) -> Value:
@@ -84,42 +92,13 @@ def total(operands: Sequence[ValueLike], width: int) -> Value:
 MULTIPLIER_BITS = 18
 
 
-class Factor:
-    """A number that is multiplied: out of one register, or out of one of two.
-
-    A multiplier takes most of a cycle, so the choice between two registers comes behind it: each
-    has multipliers of its own. ``is_second`` chooses.
-    """
-
-    def __init__(self, *values: ValueLike, is_second: ValueLike = 0) -> None:
-        """One or two values of the same width."""
-        self.values = tuple(Value.cast(value) for value in values)
-        self.is_second = Value.cast(is_second)
-
-    def __len__(self) -> int:
-        return len(self.values[0])
-
-    def __getitem__(self, key: slice) -> Factor:
-        return Factor(*(value[key] for value in self.values), is_second=self.is_second)
-
-    def __mul__(self, other: Factor) -> Value:
-        """The product of unsigned numbers; goes into a register as it is."""
-        if len(self.values) == 1 and len(other.values) == 1:
-            return self.values[0] * other.values[0]
-        first = self.values[0] * other.values[0]
-        second = self.values[-1] * other.values[-1]
-        chooser = self if len(self.values) > 1 else other
-        # not a Mux: synthesis would share one multiplier and choose in front of it
-        takes_second = chooser.is_second.any().replicate(len(first))
-        return (first & ~takes_second) | (second & takes_second)
-
-
-def partial_products(m: Module, left: Factor, right: Factor) -> list[Value]:
+def partial_products(m: Module, left: ValueLike, right: ValueLike) -> list[Value]:
     """Numbers whose sum is the product of two unsigned ones; valid in the next cycle.
 
     ``left`` is at most as wide as one multiplier (18 bits); ``right`` is split in pieces of as
-    many.
+    many. Both come from registers: a multiplier takes most of a cycle.
     """
+    left, right = Value.cast(left), Value.cast(right)
     if len(left) > MULTIPLIER_BITS:
         raise ValueError(f"{len(left)} bits are more than one multiplier takes")
     pieces = []

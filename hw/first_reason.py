@@ -2,14 +2,12 @@
 """The first reason against a request, out of findings that are known one after the other.
 
 Findings are bits by name of the table ``RISK``; its order decides. Two groups stand in it: what
-holds against everything, and behind it what holds against new risk only. Most findings are early:
-they are encoded to a number a cycle before the late ones are known. Each late finding then only
-asks one bit that stands ready: whether an early one goes before it.
+holds against everything, and behind it what holds against new risk only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
@@ -17,9 +15,9 @@ from hw.gate_ports import REASON_BITS
 from nic.offload.enumerations import FIRST_OF_NEW_RISK, RISK
 
 
-def any_of(bits: list[Value]) -> Value:
+def any_of(bits: Iterable[Value]) -> Value:
     """Whether one of the bits is 1; 0 for none."""
-    return Cat(*bits).any() if bits else Const(0, 1)
+    return Cat(*bits, Const(0, 1)).any()
 
 
 def first_number(findings: Mapping[int, Value]) -> Value:
@@ -42,12 +40,15 @@ def by_number(findings: Mapping[str, Value]) -> dict[int, Value]:
 
 
 class FirstReason:
-    """What stands against a request; make it in the cycle of the early findings.
+    """What stands against a request; make it in cycle 2 of the decision.
 
-    ``early`` and ``late`` are findings by name, the late ones of the next cycle; ``reduces`` (known
-    early) says that only what stands before ``FIRST_OF_NEW_RISK`` holds against the request.
-    A cycle after the late ones: ``passed``, one look-up table behind registers, and ``reason`` (0
-    when passed), a few of them.
+    ``early``: findings out of registers; ``late``: others of this cycle; ``last``: of the next
+    cycle, all against new risk. ``reduces``: what holds against new risk only does not count.
+    In the next cycle ``passed``, three look-up tables behind registers, and ``reason`` (0 when
+    passed), a few more.
+
+    Early findings are encoded to a number at once. A late or last one asks one bit that stands
+    ready: whether another goes before it.
     """
 
     def __init__(
@@ -55,51 +56,68 @@ class FirstReason:
         m: Module,
         early: Mapping[str, Value],
         late: Mapping[str, Value],
+        last: Mapping[str, Value],
         reduces: Value,
     ) -> None:
-        """Raises ``ValueError`` when a reason is both early and late."""
-        if set(early) & set(late):
-            raise ValueError(f"early and late: {set(early) & set(late)}")
+        """Raises ``ValueError`` when a reason comes twice."""
+        if len({*early, *late, *last}) != len(early) + len(late) + len(last):
+            raise ValueError("a reason comes twice")
         border = FIRST_OF_NEW_RISK
-        numbered, awaited = by_number(early), by_number(late)
+        first, second, third = by_number(early), by_number(late), by_number(last)
+        if min(third) < border:
+            raise ValueError("a last finding holds against everything")
+        known = first | second
 
-        # next to the early findings: all that the late ones ask of them
-        kept = {n: Signal(name=f"found_{RISK.name_of(n)}") for n in numbered}
-        earlier = {n: Signal(name=f"earlier_{RISK.name_of(n)}") for n in awaited}
-        has_always, has_new_risk, is_reducing = Signal(), Signal(), Signal()
-        m.d.sync += [kept[n].eq(bit) for n, bit in numbered.items()]
-        m.d.sync += [
-            earlier[n].eq(any_of([bit for before, bit in numbered.items() if before < n]))
-            for n in awaited
-        ]
-        m.d.sync += [
-            has_always.eq(any_of([bit for n, bit in numbered.items() if n < border])),
-            has_new_risk.eq(any_of([bit for n, bit in numbered.items() if n >= border])),
-            is_reducing.eq(reduces),
-        ]
+        def registered(value: Value, name: str) -> Signal:
+            register = Signal(value.shape(), name=name)
+            m.d.sync += register.eq(value)
+            return register
 
-        # next to the late ones
-        counting = {n: bit & ~is_reducing if n >= border else bit for n, bit in awaited.items()}
-        standing = {n: Signal(name=f"standing_{RISK.name_of(n)}") for n in awaited}
-        always_number, new_risk_number = Signal(REASON_BITS), Signal(REASON_BITS)
-        by_always, by_new_risk = Signal(), Signal()
-        thirds = [list(counting.values())[i::3] for i in range(3)]
-        against = [Signal(name=f"against_{i}") for i in range(4)]
-        self.passed = Signal()
-        self.reason = Signal(REASON_BITS)
-        m.d.sync += [standing[n].eq(bit & ~earlier[n]) for n, bit in counting.items()]
-        m.d.sync += [
-            against[0].eq(has_always | (has_new_risk & ~is_reducing)),
-            *(part.eq(any_of(bits)) for part, bits in zip(against[1:], thirds, strict=True)),
-            always_number.eq(first_number({n: b for n, b in kept.items() if n < border})),
-            new_risk_number.eq(first_number({n: b for n, b in kept.items() if n >= border})),
-            by_always.eq(has_always),
-            by_new_risk.eq(has_new_risk & ~is_reducing),
-        ]
+        def groups(findings: Mapping[int, Value], when: str) -> tuple[Signal, Signal]:
+            always = any_of(bit for n, bit in findings.items() if n < border)
+            new_risk = any_of(bit for n, bit in findings.items() if n >= border)
+            return registered(always, f"{when}_always"), registered(new_risk, f"{when}_new_risk")
 
-        early_number = Mux(by_always, always_number, Mux(by_new_risk, new_risk_number, 0))
-        any_standing = any_of(list(standing.values()))
+        early_always, early_new_risk = groups(first, "early")
+        late_always, late_new_risk = groups(second, "late")
+        is_reducing = registered(reduces, "is_reducing")
+        always_number, new_risk_number = (
+            registered(
+                first_number({n: b for n, b in first.items() if (n < border) == below}), name
+            )
+            for below, name in ((True, "always_number"), (False, "new_risk_number"))
+        )
+        standing = {
+            n: registered(
+                bit & ~any_of(b for before, b in first.items() if before < n),
+                f"standing_{RISK.name_of(n)}",
+            )
+            for n, bit in second.items()
+        }
+        earlier = {
+            n: registered(
+                any_of(b for before, b in known.items() if before < n),
+                f"earlier_{RISK.name_of(n)}",
+            )
+            for n in third
+        }
+
+        # the next cycle
+        self.passed, self.reason = Signal(), Signal(REASON_BITS)
+        has_always, counts = early_always | late_always, ~is_reducing
+        has_last = any_of(third.values())
+        last_standing = {n: bit & ~earlier[n] for n, bit in third.items()}
+        early_number = Mux(early_always, always_number, new_risk_number)
+        late_counting = {n: bit & counts if n >= border else bit for n, bit in standing.items()}
+        known_number = Mux(any_of(late_counting.values()), first_number(standing), early_number)
+        known_counts = has_always | (counts & (early_new_risk | late_new_risk))
         m.d.comb += [
-            self.passed.eq(~Cat(*against).any()),
-            self.reason.eq(Mux(any_standing, first_number(standing), early_number)),
+            self.passed.eq(~(has_always | (counts & (early_new_risk | late_new_risk | has_last)))),
+            self.reason.eq(
+                Mux(
+                    counts & any_of(last_standing.values()),
+                    first_number(last_standing),
+                    Mux(known_counts, known_number, 0),
+                )
+            ),
         ]

@@ -24,7 +24,7 @@ class RequestHolder(wiring.Component):
     ``takes``: hold ``given`` from the next cycle on; ``drops``: it needs no room any more.
     ``takes_order``: ``order`` (if ``is_found``) is what it replaces or cancels: symbol, side,
     strategy and venue are the order's from then on, whatever was given. ``product``: open shares
-    times price, of the decision's multipliers, three cycles behind ``request`` and ``leaves``.
+    times price, of the decision's multipliers, four cycles behind ``request`` and ``leaves``.
     ``stamps``: ``given_t_ns`` becomes the request's time.
 
     ``leaves``, ``shares_added``, ``adds_notional``, ``is_smaller``, ``is_known``, ``is_busy`` and

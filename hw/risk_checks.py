@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that one cycle of comparisons decides; the findings are valid in the next.
+"""Checks without a product. ``early`` findings are valid a cycle after the view, in one look-up
+table behind registers; those with sums of positions two cycles after it.
 
 Names and conditions are those of ``host/risk/reference.py`` and ``host/risk/reference_checks.py``.
 """
@@ -105,28 +106,49 @@ def reference_price(m: Module, view: Any) -> dict[str, Value]:
     return {"no_fresh_reference": is_absent | ~is_past | ~is_young}
 
 
-def short_sale_and_position(m: Module, view: Any) -> dict[str, Value]:
-    """Worst-case position of the request's side, and Regulation SHO."""
-    request, limits, exposure, top = view.request, view.limits, view.exposure, view.top
-    position, added = exposure.position, view.shares_added
-    bought, sold = exposure.buy.open_shares, exposure.sell.open_shares
-    adds = later(m, added.any())
-    buys = later(m, request.side == BUY)
-    long_mark = later(m, request.side == SELL)
-    short_mark = later(m, (request.side == SELL_SHORT) | (request.side == SELL_SHORT_EXEMPT))
-    too_long = exceeds(m, [bought, position, added], [limits.maximum_long_position_shares])
-    too_short = exceeds(m, [sold, added], [position, limits.maximum_short_position_shares])
-    not_located = exceeds(m, [sold, added], [position, limits.short_sale_locate_shares])
-    sells_short = exceeds(m, [sold, added], [position])
+def short_sale_rule(m: Module, view: Any) -> dict[str, Value]:
+    """The price test of Regulation SHO."""
+    request, top = view.request, view.top
     low = (top.bid_price == 0) | (request.price <= top.bid_price)
     restricted = (request.side == SELL_SHORT) & (top.short_sale_state != UNRESTRICTED) & low
-    return {
-        "short_sale_mark": adds & long_mark & sells_short,
-        "short_sale_locate": adds & short_mark & not_located,
-        "short_sale_restricted": later(m, restricted),
-        "maximum_long_position": adds & buys & too_long,
-        "maximum_short_position": adds & ~buys & too_short,
-    }
+    return {"short_sale_restricted": later(m, restricted)}
+
+
+class Positions:
+    """Worst-case position of the request's side; valid two cycles after the view.
+
+    ``findings`` by name; ``closes``: the request only takes away from a position.
+    """
+
+    def __init__(self, m: Module, view: Any) -> None:
+        side, row, limits = view.request.side, view.exposure, view.limits
+        position, added = later(m, row.position), later(m, view.shares_added)
+        bought, sold = later(m, row.buy.open_shares), later(m, row.sell.open_shares)
+        longest, shortest, located = (
+            later(m, limits[name])
+            for name in (
+                "maximum_long_position_shares",
+                "maximum_short_position_shares",
+                "short_sale_locate_shares",
+            )
+        )
+        adds = later(m, added.any())
+        buys = later(m, side == BUY, 2)
+        long_mark = later(m, side == SELL, 2)
+        short_mark = later(m, (side == SELL_SHORT) | (side == SELL_SHORT_EXEMPT), 2)
+        too_long = exceeds(m, [bought, position, added], [longest])
+        too_short = exceeds(m, [sold, added], [position, shortest])
+        not_located = exceeds(m, [sold, added], [position, located])
+        sells_short = exceeds(m, [sold, added], [position])
+        self.findings = {
+            "short_sale_mark": adds & long_mark & sells_short,
+            "short_sale_locate": adds & short_mark & not_located,
+            "maximum_long_position": adds & buys & too_long,
+            "maximum_short_position": adds & ~buys & too_short,
+        }
+        buy_closes = later(m, position < 0) & ~exceeds(m, [bought, position, added], [0])
+        sell_closes = later(m, position > 0) & ~sells_short
+        self.closes = Mux(buys, buy_closes, sell_closes)
 
 
 def sums_and_flow(m: Module, view: Any) -> dict[str, Value]:
@@ -142,40 +164,24 @@ def sums_and_flow(m: Module, view: Any) -> dict[str, Value]:
     return {name: later(m, finding) for name, finding in findings.items()}
 
 
-def own_orders(m: Module, view: Any) -> tuple[Value, Value]:
-    """Whether the price reaches an own order of the other side; whether the request reduces risk.
-
-    A cancel always does.
-    """
-    request, exposure, added = view.request, view.exposure, view.shares_added
-    position, is_buy = exposure.position, request.side == BUY
+def own_orders(m: Module, view: Any) -> dict[str, Value]:
+    """Whether the price reaches an own order of the other side."""
+    request, exposure = view.request, view.exposure
     best_buy, best_sell = exposure.buy.best_price, exposure.sell.best_price
     reaches_sell = best_sell.any() & (request.price >= best_sell)
     reaches_buy = best_buy.any() & (request.price <= best_buy)
-    crosses = later(m, Mux(is_buy, reaches_sell, reaches_buy))
-    buys = later(m, is_buy)
-    buy_closes = later(m, position < 0) & ~exceeds(
-        m, [exposure.buy.open_shares, added, position], [0]
-    )
-    sell_closes = later(m, position > 0) & reaches(
-        m, [position], [exposure.sell.open_shares, added]
-    )
-    is_smaller = later(m, view.is_smaller)
-    is_cancel = later(m, request.action == Action.CANCEL)
-    closes = Mux(buys, buy_closes, sell_closes)
-    return crosses, is_cancel | (~crosses & (is_smaller | closes))
+    crosses = Mux(request.side == BUY, reaches_sell, reaches_buy)
+    return {"self_trade": later(m, crosses)}
 
 
-def early_findings(m: Module, view: Any) -> tuple[dict[str, Value], Value]:
-    """All findings of one cycle but the symbol's tokens, and whether the request reduces risk."""
-    crosses, reduces = own_orders(m, view)
-    findings = {
+def early_findings(m: Module, view: Any) -> dict[str, Value]:
+    """All findings of one cycle but the symbol's tokens."""
+    return {
         **always(m, view),
         **permission_and_market(m, view),
         **size(m, view),
         **reference_price(m, view),
-        **short_sale_and_position(m, view),
+        **short_sale_rule(m, view),
         **sums_and_flow(m, view),
-        "self_trade": crosses,
+        **own_orders(m, view),
     }
-    return findings, reduces

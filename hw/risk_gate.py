@@ -51,7 +51,7 @@ class RiskGate(wiring.Component):
 
     Requests: ``trigger`` and ``host``; the trigger's go first, then tells, then the host's.
     ``verdict``: one per request taken. ``verdicts``: a bit per reason of ``RISK``, 1 in the cycle
-    of such a verdict; ``alerts``: a bit, of a pass above the credit alert.
+    of such a verdict; ``alerts``: a bit, a cycle after a pass above the credit alert.
 
     ``symbol_index`` in cycle 0 asks for the ``top`` of cycle 2. ``sessions_up`` has a bit per
     venue; symbols from ``symbol_count`` on are unknown; ``is_stale``, ``market_phase`` and ``t_ns``
@@ -263,12 +263,6 @@ class RiskGate(wiring.Component):
             self.rooms.totals.eq(ledger.totals),
             self.rooms.held_notional.eq(holder.held_notional),
         ]
-        factors = self.decision.factors
-        m.d.comb += [
-            factors.is_second.eq(uses_held),
-            *(factors.prices[i].eq(r.price) for i, r in enumerate((candidate, held))),
-            *(factors.leaves[i].eq(n) for i, n in enumerate((candidate.quantity, holder.leaves))),
-        ]
         self._late(m, request)
 
     def _late(self, m: Module, request: Any) -> None:
@@ -309,7 +303,7 @@ class RiskGate(wiring.Component):
 
     def _buckets(self) -> list[Value]:
         """The words of each kind of bucket."""
-        homes = {kind: self.limits.gate_limits for kind in KINDS} | {"symbol": self.limits.row}
+        homes = dict.fromkeys(KINDS, self.limits.gate_limits) | {"symbol": self.limits.row}
         return [
             getattr(self.rates, f"{kind}_limit")[word].eq(home[f"{kind}_{word}"])
             for kind, home in homes.items()
@@ -335,11 +329,11 @@ class RiskGate(wiring.Component):
             verdict.pass_number.eq(Mux(decision.passed, passes_next, passes)),
             verdict.t_ns.eq(holder.t_ns),
             verdict.decided_cycle.eq(self.cycle),
-            self.alerts.eq(passed & decision.is_credit_alert),
             self.verdicts.eq(
                 Cat((decision.reason == n) & sequence.decides for n in range(RISK.count))
             ),
         ]
+        m.d.sync += self.alerts.eq(passed & decision.is_credit_alert)
         with m.If(passed):
             m.d.sync += [passes.eq(passes_next), passes_next.eq(passes_next + 1)]
 
@@ -349,16 +343,20 @@ class RiskGate(wiring.Component):
         request = holder.request
         is_new = request.action == Action.NEW
         notional = Signal.like(self.decision.notional)
+        just_passed = Signal()
         waiting = Signal(3)
         done = Cat(ledger.opened_ready, recent.remember_ready, rates.take_ready)
-        with m.If(self.sequence.decides & self.decision.passed):
-            m.d.sync += waiting.eq(Cat(1, is_new, request.action != Action.CANCEL))
+        m.d.sync += just_passed.eq(self.sequence.decides & self.decision.passed)
+        with m.If(just_passed):
+            m.d.sync += [
+                waiting.eq(Cat(1, is_new, request.action != Action.CANCEL)),
+                notional.eq(self.decision.notional),
+            ]
         with m.Else():
             m.d.sync += waiting.eq(waiting & ~done)
-        m.d.sync += notional.eq(self.decision.notional)
         opened = ledger.opened
         m.d.comb += [
-            self.sequence.is_done.eq(~waiting.any() & done[1] & done[2]),
+            self.sequence.is_done.eq(~just_passed & ~waiting.any() & done[1] & done[2]),
             ledger.opened_valid.eq(waiting[0]),
             opened.request.eq(request),
             opened.notional.eq(notional),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that need a product: two cycles of arithmetic, the finding is there in the third.
+"""Checks that need a product: three cycles, the finding is a look-up table behind registers.
 
-The view is in cycle 0; multipliers end in registers at its end; sums are compared in cycle 1; a
-finding is the first look-up table of cycle 2.
+The view is in cycle 0; what is multiplied is chosen and registered at its end. Multipliers have
+cycle 1, sums are compared in cycle 2, and a finding is the first look-up table of cycle 3.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 
-from hw.carry_save import MULTIPLIER_BITS, Factor, exceeds, partial_products
+from hw.carry_save import MULTIPLIER_BITS, exceeds, is_not_negative, partial_products
 from nic.offload.enumerations import GATE
 from nic.offload.limits import QUANTITY_BITS
 
 BUY = ord("B")
 BASIS_POINTS = GATE.value("basis_points")
+COLLAR_BITS = 48
+"""Signed, of the difference of two prices times factors."""
 
 
 def later(m: Module, value: Any, cycles: int = 1) -> Any:
@@ -29,65 +31,56 @@ def later(m: Module, value: Any, cycles: int = 1) -> Any:
     return value
 
 
-def notional_parts(m: Module, shares: Factor, price: Factor) -> list[Value]:
+def notional_parts(m: Module, shares: Value, price: Value) -> list[Value]:
     """Numbers whose sum is shares times price; valid in the next cycle."""
-    low = MULTIPLIER_BITS
-    rests = [
-        Mux(s[low], p, 0) + (Mux(s[low + 1], p, 0) << 1)
-        for s, p in zip(shares.values, price.values, strict=True)
-    ]
-    rest = Signal(len(price) + len(shares) - low, name="rest")
-    m.d.sync += rest.eq(Mux(shares.is_second, rests[-1], rests[0]))
+    low, excess = MULTIPLIER_BITS, shares[MULTIPLIER_BITS:]
+    rest = Signal(len(price) + len(excess), name="rest")
+    m.d.sync += rest.eq(Mux(excess[0], price, 0) + (Mux(excess[1], price, 0) << 1))
     parts = partial_products(m, shares[:low], price)
     return [*parts, Cat(Const(0, low), rest)]
 
 
-def is_multiple(m: Module, factor: Factor, value: Value, limits: Any, name: str) -> Value:
-    """Whether a number is a multiple (``limit_words``); valid two cycles later.
+def is_multiple(m: Module, value: Value, limits: Any, name: str) -> Value:
+    """Whether a number is a multiple (``nic/offload/limit_words.py``); valid two cycles later.
 
-    ``factor`` and ``value`` are the same number, ``value`` behind the choice of its register.
-
-    The lower part of the product needs one multiplier and is compared while the upper is summed.
+    The lower part of the product needs one multiplier, the upper one two more and a sum.
     """
     low, bits = MULTIPLIER_BITS, len(value)
     upper = bits - low
     inverse, mask, highest = (limits[f"{name}_{part}"] for part in ("inverse", "mask", "highest"))
-    inverse = Factor(inverse)
-    lower_product = Signal(bits)
+    product = Signal(bits)
     crossed = [Signal(upper, name=f"crossed_{i}") for i in range(2)]
     m.d.sync += [
-        lower_product.eq(factor[:low] * inverse[:low]),
-        crossed[0].eq(factor[:upper] * inverse[low:]),
-        crossed[1].eq(factor[low:] * inverse[:upper]),
+        product.eq(value[:low] * inverse[:low]),
+        crossed[0].eq(value[:upper] * inverse[low:]),
+        crossed[1].eq(value[low:] * inverse[:upper]),
     ]
     bound = later(m, highest)
-    has_rest = later(m, (value & mask).any(), 2)
-    upper_sum, lower_fits = Signal(upper), Signal()
-    m.d.sync += [
-        upper_sum.eq(lower_product[low:] + (crossed[0] + crossed[1])[:upper]),
-        lower_fits.eq(lower_product[:low] <= bound[:low]),
-    ]
-    upper_bound = later(m, bound[low:])
-    return ~has_rest & (Cat(lower_fits, upper_bound) > Cat(Const(0, 1), upper_sum))
+    has_rest = later(m, (value & mask).any())
+    upper_sum = (product[low:] + (crossed[0] + crossed[1])[:upper])[:upper]
+    lower_fits = product[:low] <= bound[:low]
+    fits = Cat(lower_fits, bound[low:]) > Cat(Const(0, 1), upper_sum)
+    return later(m, fits & ~has_rest)
 
 
 class NotionalChecks:
     """Price times shares against the limit of one order and against what is left of the sums.
 
-    ``findings`` by name, and ``is_credit_alert``: valid two cycles after the view. ``parts``: the
-    product, one cycle after it.
+    ``shares`` and ``price`` are those of the view, a cycle later. ``findings`` by name, and
+    ``is_credit_alert``: valid three cycles after the view. ``parts``: the product, two cycles after
+    it.
     """
 
-    def __init__(self, m: Module, view: Any, price: Factor, leaves: Factor) -> None:
+    def __init__(self, m: Module, view: Any, shares: Value, price: Value) -> None:
         is_buy = view.request.side == BUY
         rooms = view.rooms
         net = Mux(is_buy, rooms.net_notional_buy, rooms.net_notional_sell)
-        self.parts = notional_parts(m, leaves, price)
-        adds = later(m, view.adds_notional, 2)
-        adds_buy = later(m, view.adds_notional & is_buy, 2)
+        self.parts = notional_parts(m, shares, price)
+        adds = later(m, view.adds_notional, 3)
+        adds_buy = later(m, view.adds_notional & is_buy, 3)
 
         def beyond(limit: Value) -> Value:
-            return exceeds(m, self.parts, [later(m, limit)])
+            return exceeds(m, self.parts, [later(m, limit, 2)])
 
         self.findings = {
             "maximum_notional": beyond(view.limits.maximum_notional),
@@ -99,56 +92,45 @@ class NotionalChecks:
         self.is_credit_alert = adds_buy & beyond(rooms.credit_alert)
 
 
-class Collar:
-    """How far the price goes beyond a reference; ``finding`` is valid two cycles after the view.
+def collar(m: Module, view: Any, name: str, buy_price: Value, sell_price: Value) -> Value:
+    """How far the price goes beyond a reference; valid three cycles after the view.
 
-    ``buy_reference`` and ``sell_reference`` are what a buy and a sell are held against.
+    ``buy_price`` and ``sell_price`` are what a buy and a sell are held against.
     """
+    price, is_buy = view.request.price, view.request.side == BUY
+    limits = view.limits
+    reference = later(m, Mux(is_buy, buy_price, sell_price))
+    factor = later(
+        m, Mux(is_buy, limits[f"collar_{name}_buy_factor"], limits[f"collar_{name}_sell_factor"])
+    )
+    units, asked, buys = (
+        later(m, limits[f"collar_{name}_price_units"]),
+        later(m, price),
+        later(m, is_buy),
+    )
+    far_buy = exceeds(m, [asked], [reference, units])
+    far_sell = exceeds(m, [reference], [asked, units])
+    is_far = later(m, Mux(later(m, buys), far_buy, far_sell))
+    is_absent = later(m, later(m, reference == 0))
 
-    def __init__(
-        self,
-        m: Module,
-        view: Any,
-        name: str,
-        buy_reference: Value,
-        sell_reference: Value,
-        scaled_price: list[Value],
-    ) -> None:
-        price, is_buy = view.request.price, view.request.side == BUY
-        limits = view.limits
-        units = limits[f"collar_{name}_price_units"]
-        is_absent = Mux(is_buy, buy_reference, sell_reference) == 0
-        buy_highest = partial_products(
-            m, Factor(limits[f"collar_{name}_buy_factor"]), Factor(buy_reference)
-        )
-        sell_lowest = partial_products(
-            m, Factor(limits[f"collar_{name}_sell_factor"]), Factor(sell_reference)
-        )
-        buy_distance = exceeds(m, [price], [buy_reference, units])
-        sell_distance = exceeds(m, [sell_reference], [price, units])
-        buys = later(m, is_buy)
-        buy_far, sell_far = later(m, buys & buy_distance), later(m, ~buys & sell_distance)
-        self.finding = (
-            later(m, is_absent, 2)
-            | (buy_far & exceeds(m, scaled_price, buy_highest))
-            | (sell_far & exceeds(m, sell_lowest, scaled_price))
-        )
+    # 10,000 times the price less the furthest one, or the other way round, is above 0
+    scaled = partial_products(m, Const(BASIS_POINTS), asked)
+    furthest = partial_products(m, factor, reference)
+    sells = later(m, ~buys).replicate(COLLAR_BITS)
+    operands = [Cat(part, Const(0, COLLAR_BITS - len(part))) ^ sells for part in scaled]
+    operands += [Cat(part, Const(0, COLLAR_BITS - len(part))) ^ ~sells for part in furthest]
+    return is_absent | (is_far & is_not_negative(m, operands, 1))
 
 
-def size_and_collars(m: Module, view: Any, price: Factor, leaves: Factor) -> dict[str, Value]:
-    """Findings about grid and distance of the price, valid two cycles after the view."""
-    limits, top = view.limits, view.top
-    lot_fits = is_multiple(m, leaves, view.leaves, limits, "lot")
-    tick_fits = is_multiple(m, price, view.request.price, limits, "tick")
-    has_tick = later(m, view.request.price >= limits.tick_size_from_price, 2)
-    scaled_price = partial_products(m, Factor(Const(BASIS_POINTS)), price)
-    best = Collar(m, view, "best", top.ask_price, top.bid_price, scaled_price)
-    last = Collar(m, view, "last", top.last_price, top.last_price, scaled_price)
+def product_findings(m: Module, view: Any, shares: Value, price: Value) -> dict[str, Value]:
+    """Findings about grid and distance of the price, valid three cycles after the view."""
+    top, limits = view.top, later(m, view.limits)
+    has_tick = later(m, later(m, price >= limits.tick_size_from_price))
     return {
-        "lot_size": ~lot_fits,
-        "tick_size": has_tick & ~tick_fits,
-        "collar_best_price": best.finding,
-        "collar_last_trade": last.finding,
+        "lot_size": ~is_multiple(m, shares, limits, "lot"),
+        "tick_size": has_tick & ~is_multiple(m, price, limits, "tick"),
+        "collar_best_price": collar(m, view, "best", top.ask_price, top.bid_price),
+        "collar_last_trade": collar(m, view, "last", top.last_price, top.last_price),
     }
 
 

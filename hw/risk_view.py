@@ -10,7 +10,7 @@ from hw.request import STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS, request_layout
 from hw.risk_rows import TIME_BITS, limits_layout, symbol_layout
 from nic.offload.commands import COMMANDS
 from nic.offload.enumerations import MARKET_PHASE
-from nic.offload.limits import NOTIONAL_BITS, PRICE_BITS, QUANTITY_BITS, SCOPE_SYMBOL
+from nic.offload.limits import NOTIONAL_BITS, QUANTITY_BITS, SCOPE_SYMBOL
 
 PHASE_BITS = (MARKET_PHASE.count - 1).bit_length()
 NOTIONAL_ROOM_BITS = NOTIONAL_BITS + 2
@@ -84,17 +84,6 @@ def view_layout(
     )
 
 
-def factors_layout() -> data.StructLayout:
-    """Price and open shares out of either register that a request may stand in."""
-    return data.StructLayout(
-        {
-            "prices": data.ArrayLayout(PRICE_BITS, 2),
-            "leaves": data.ArrayLayout(QUANTITY_BITS, 2),
-            "is_second": 1,
-        }
-    )
-
-
 LATE = (
     "kill_global",
     "heartbeat_lost",
@@ -106,7 +95,7 @@ LATE = (
     "repeated_execution",
     "duplicate_order",
 )
-"""Findings that are only known in the last cycle of the decision, two after the view."""
+"""Findings that other blocks make, known two cycles after the view."""
 
 
 def late_layout() -> data.StructLayout:

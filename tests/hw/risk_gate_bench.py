@@ -91,16 +91,18 @@ class GatewareGate:
 
     def run(self, inputs: np.ndarray, **feeds: harness.Feed) -> list:
         """Run, then until everything is carried out; the rows with a verdict."""
-        found = list(self.model.run(inputs, when="verdict__valid", feeds=feeds))
+        when = ("verdict__valid", "alerts")
+        found = list(self.model.run(inputs, when=when, feeds=feeds))
         for _ in range(20):
             if self.model.run(cycles=1)[0]["is_idle"]:
                 break
-            found += list(self.model.run(cycles=20, when="verdict__valid", feeds=feeds))
+            found += list(self.model.run(cycles=20, when=when, feeds=feeds))
         else:
             raise AssertionError("the gate does not come to rest")
         for name, feed in feeds.items():
             assert feed.taken == len(feed.payloads), name
-        return found
+        self.alerts += sum(int(row["alerts"]) for row in found)
+        return [row for row in found if row["verdict__valid"]]
 
     def pulse(self, valid: str, port: str | None = None, **fields) -> np.ndarray:
         """One cycle of something, and what the gate showed behind it."""
@@ -240,7 +242,6 @@ class GatewareGate:
         assert verdict["passed"] == (self.last_reason == 0)
         self.counts[self.last_reason] += 1
         self.passes = verdict["pass_number"]
-        self.alerts += int(row["alerts"])
         return verdict
 
     def counters(self) -> dict[str, int]:

@@ -151,18 +151,6 @@ class Case:
         change = self.gate.measure(request, order)
         return self.gate.situation(request, change, self.t_ns)
 
-    def factors(self, leaves: int, price: int) -> dict:
-        """Both factors in one of two places, anything in the other."""
-        rng = self.rng
-        place = rng.randrange(2)
-        prices, shares = [rng.getrandbits(31)] * 2, [rng.getrandbits(20)] * 2
-        prices[place], shares[place] = price, leaves
-        return {
-            "prices": dict(enumerate(prices)),
-            "leaves": dict(enumerate(shares)),
-            "is_second": place,
-        }
-
     def view(self) -> dict:
         """The inputs of gateware out of the reference's state."""
         gate, t_ns = self.gate, self.t_ns
@@ -233,7 +221,6 @@ class Case:
                 else {},
                 "top": {f.name: getattr(top, f.name) for f in fields(top)},
             },
-            "factors": self.factors(leaves, request.price),
             "symbol_message_rate": int(
                 not gate.symbol_buckets.has_token(
                     request.symbol_index, derived.symbol_bucket(limits), t_ns

@@ -10,7 +10,7 @@ import pytest
 from risk_edges import EDGES
 from risk_support import CHECKS, ORDER_BITS, STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS, Case
 
-from hw.risk_decision import DECISION_CYCLES, RiskDecision
+from hw.risk_decision import DECISION_CYCLES, NOTIONAL_CYCLES, RiskDecision
 from nic.offload.enumerations import ALL_CHECKS, RISK
 from nic.offload.limits import Limits
 from sim.gateware import harness, rows
@@ -46,7 +46,7 @@ def drawn(rng):
 def test_decision_equals_reference(model):
     rng = random.Random(SEED)
     print(f"seed {SEED}")
-    delays = {"view": 0, "factors": 0, "symbol_message_rate": 1, "late": 2}
+    delays = {"view": 0, "symbol_message_rate": 1, "late": 2}
     views, expected = {name: [] for name in delays}, []
     seen = Counter()
     for _ in range(CASES):
@@ -60,8 +60,8 @@ def test_decision_equals_reference(model):
         reason = case.gate.check(request, order, case.t_ns)
         seen[RISK.name_of(reason)] += 1
         alerts = notional = None
-        if reason == 0 and request.action != 2:
-            notional = case.gate.measure(request, order).notional
+        if reason == 0:
+            notional = case.gate.measure(request, order).notional if request.action != 2 else None
             case.gate.take(request, order, case.t_ns)
             alerts = case.gate.totals.credit_alerts
         expected.append((reason, notional, alerts))
@@ -70,19 +70,21 @@ def test_decision_equals_reference(model):
 
     model.reset()
     padded = {
-        name: [0] * delays[name] + views[name] + [0] * (DECISION_CYCLES - delays[name])
+        name: [0] * delays[name] + views[name] + [0] * (NOTIONAL_CYCLES - delays[name])
         for name in views
     }
     inputs = {name: rows_of(model, name, numbers) for name, numbers in padded.items()}
-    outputs = model.run(inputs)[DECISION_CYCLES:]
+    outputs = model.run(inputs)
     for i, (reason, notional, alerts) in enumerate(expected):
         where = f"seed {SEED}, case {i}"
-        row = outputs[i]
+        row = outputs[i + DECISION_CYCLES]
         got = int(row["reason"])
         assert RISK.name_of(got) == RISK.name_of(reason), where
         assert int(row["passed"]) == (reason == 0), where
+        if reason == 0:
+            assert int(row["is_credit_alert"]) == alerts, where
         if notional is not None:
-            assert (int(row["notional"]), int(row["is_credit_alert"])) == (notional, alerts), where
+            assert int(outputs[i + NOTIONAL_CYCLES]["notional"]) == notional, where
 
 
 def rows_of(model, name, numbers):
