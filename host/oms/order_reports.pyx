@@ -212,7 +212,7 @@ cdef class OrderReports(ReportSink):
             return
         self.table.positions.break_trade(execution)
         self.table.exposures.on_broken(execution.symbol_index, execution.side, execution.quantity,
-                                        execution.price)
+                                       execution.price)
         if order == NULL:
             return
         order.broken_shares += execution.quantity

@@ -22,7 +22,7 @@ from host.risk.checks cimport (
 from host.risk.exposure cimport BUYS, SELLS, SideExposure, StrategyExposure, SymbolExposure
 from host.risk.limit_rows cimport GateLimits, has_token, is_enabled, take_token
 from nic.clock cimport rdtsc
-from nic.offload.enumerations import MARKET_PHASE, RISK
+from nic.offload.enumerations import RISK
 from nic.offload.ids cimport *
 from nic.prefetch cimport prefetch_object
 
@@ -528,7 +528,7 @@ cdef class RiskGate(OrderEntry):
         self.own_tops[symbol_index] = {**self.own_tops[symbol_index], **top}
 
     def counters(self):
-        """Number of passes and of refusals by reason (``RISK`` of ``nic/offload/enumerations.py``)."""
+        """Number of passes and of refusals by reason (table ``RISK`` of ``nic/offload``)."""
         return RISK.as_dict(self.counts)
 
     @property

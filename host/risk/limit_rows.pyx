@@ -61,7 +61,7 @@ cdef class LimitRows:
     def set(self, symbol_index, limits, uint64_t sequence_number):
         """Put a whole set in force: of one symbol, or for ``None`` of all the others.
 
-        ``sequence_number`` counts up over all sets. Raises ``TypeError`` for another kind of limits,
+        ``sequence_number`` counts up over all sets. Raises ``TypeError`` for what are no limits,
         ``ValueError`` for a number that is not above the last or when the default set is missing,
         ``IndexError`` for an unknown symbol; then nothing changed.
         """
