@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike, signed
 
 
 def widened(value: ValueLike, width: int) -> Value:
@@ -19,12 +19,17 @@ def widened(value: ValueLike, width: int) -> Value:
     shape = value.shape()
     if shape.width + (not shape.signed) > width:
         raise ValueError(f"{shape!r} does not fit {width} signed bits")
-    top = value[-1] if shape.signed and shape.width else Const(0, 1)
-    return Cat(value, top.replicate(width - shape.width))
+    # Not the top bit many times: each time the whole value would be computed anew.
+    return (value | Const(0, signed(width))).as_unsigned()[:width]
 
 
-def carry_save(operands: Sequence[Value], ones: int) -> tuple[Value, Value, int]:
+def carry_save(
+    operands: Sequence[Value], ones: int, m: Module | None = None
+) -> tuple[Value, Value, int]:
     """Two numbers and a carry-in that add up, modulo their width, to operands plus ``ones``.
+
+    With ``m`` every step gets a name; without, its text stands wherever it is used, four times more
+    at each step.
 
     All operands are equally wide. Each step leaves the lowest bit of its carries free: there the
     ``ones`` go. Raises ``ValueError`` when they are more than there is room for.
@@ -34,8 +39,13 @@ def carry_save(operands: Sequence[Value], ones: int) -> tuple[Value, Value, int]
     while len(rest) > 2:
         a, b, c = rest[:3]
         one, ones = (1, ones - 1) if ones else (0, 0)
-        carries = (a & b) | (a & c) | (b & c)
-        rest = [*rest[3:], (a ^ b ^ c)[:width], Cat(Const(one, 1), carries[: width - 1])]
+        carries = ((a & b) | (a & c) | (b & c))[: width - 1]
+        step = [(a ^ b ^ c)[:width], Cat(Const(one, 1), carries)]
+        if m is not None:
+            named = [Signal(width, name=f"carry_save_{name}") for name in ("sum", "carries")]
+            m.d.comb += [signal.eq(value) for signal, value in zip(named, step, strict=True)]
+            step = list(named)
+        rest = [*rest[3:], *step]
     if ones > 1 or len(rest) < 2:
         raise ValueError(f"{len(operands)} operands leave {ones} too many")
     return rest[0], rest[1], ones
@@ -51,7 +61,7 @@ def is_not_negative(m: Module, operands: Sequence[Value], ones: int) -> Value:
 
     Valid in the next cycle.
     """
-    left, right, carry_in = carry_save(operands, ones)
+    left, right, carry_in = carry_save(operands, ones, m)
     width = len(left)
     half = width // 2
     low = Signal(half + 1)
@@ -82,10 +92,11 @@ def reaches(m: Module, left: Sequence[ValueLike], right: Sequence[ValueLike]) ->
     return is_not_negative(m, _in_one_width([*left, *inverted]), len(right))
 
 
-def total(operands: Sequence[ValueLike], width: int) -> Value:
-    """The sum of numbers, modulo ``width`` bits, with one carry chain."""
+def total(operands: Sequence[ValueLike], width: int, m: Module | None = None) -> Value:
+    """The sum of numbers, modulo ``width`` bits, with one carry chain; ``m`` as of the above."""
     cut = [Value.cast(operand) for operand in operands]
-    left, right, carry_in = carry_save([widened(v, max(width, len(v) + 1))[:width] for v in cut], 0)
+    wide = [widened(v, max(width, len(v) + 1))[:width] for v in cut]
+    left, right, carry_in = carry_save(wide, 0, m)
     return with_carry(left, right, carry_in)[:width]
 
 

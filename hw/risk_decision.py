@@ -109,7 +109,7 @@ class RiskDecision(wiring.Component):
         split = MULTIPLIER_BITS
         upper_sum, rest = Signal(NOTIONAL_BITS - split), later(m, low)
         m.d.sync += [
-            upper_sum.eq(total([part[split:] for part in upper], NOTIONAL_BITS - split)),
+            upper_sum.eq(total([part[split:] for part in upper], NOTIONAL_BITS - split, m)),
             self.notional.eq(rest + (upper_sum << split)),
         ]
         return m

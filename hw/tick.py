@@ -192,7 +192,8 @@ def one_of(ways: Iterable[tuple[Value, Value]]) -> Value:
     """The value whose bit is 1, of which at most one is; 0 if none is."""
     chosen: Value = Const(0, 1)
     for hit, value in ways:
-        chosen = chosen | (value & hit.replicate(len(value)))
+        # Not the bit many times: each time it would be computed anew.
+        chosen = chosen | Mux(hit, value, 0)
     return chosen
 
 
@@ -200,4 +201,4 @@ def usable(price: Value) -> Value:
     """A price that fits the gate's, else 0."""
     if len(price) <= PRICE_BITS:
         return price
-    return price[:PRICE_BITS] & ~price[PRICE_BITS:].any().replicate(PRICE_BITS)
+    return Mux(price[PRICE_BITS:].any(), 0, price[:PRICE_BITS])
