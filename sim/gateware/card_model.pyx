@@ -16,6 +16,9 @@ from libc.string cimport memcpy
 
 from nic.offload.device cimport LONGEST_RECORD_BYTES
 
+from amaranth.hdl import unsigned
+from amaranth.lib.data import Field, Layout
+
 from hw.register_file import READ_CYCLES
 from hw.stream import LANES, Beat
 from nic.offload.records import WORD_BYTES
@@ -38,7 +41,9 @@ cdef enum:
     LONGEST_WAIT_CYCLES = 1 << 18
 
 assert READ_WAIT == READ_CYCLES and WORD == WORD_BYTES == LANES
-assert [Beat[name].offset for name in ("data", "last", "empty", "error")] == [0, 64, 65, 68]
+assert list(Layout.cast(Beat)) == [
+    ("data", Field(unsigned(64), 0)), ("last", Field(unsigned(1), 64)),
+    ("empty", Field(unsigned(3), 65)), ("error", Field(unsigned(1), 68))]
 
 cdef uint32_t IS_IDLE = REGISTERS["gate.is_idle"].address
 

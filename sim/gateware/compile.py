@@ -41,7 +41,7 @@ def _flags(tool: Verilator) -> list[str]:
     return [*COMPILE, *(f"-DVM_{name}=0" for name in zeros), *include]
 
 
-def _processor() -> str:
+def processor() -> str:
     """What ``-march=native`` depends on, so that a library moves to no other kind of machine."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -53,7 +53,7 @@ def _processor() -> str:
 def _runtime(tool: Verilator) -> Path:
     """Verilator's own C++, compiled once for all models."""
     flags = _flags(tool)
-    name = cache.key(tool.version, *flags, _processor())
+    name = cache.key(tool.version, *flags, processor())
 
     def make(place: Path, result: Path) -> None:
         whole = place / "runtime.cpp"
@@ -74,7 +74,7 @@ def library(name: str, text: str, shim: str, optimise: str = "-O2") -> Path:
     tool = verilator.find()
     runtime = _runtime(tool)
     flags = [optimise, *_flags(tool)]
-    made_of = cache.key(name, text, shim, tool.version, *VERILATE, *flags, _processor())
+    made_of = cache.key(name, text, shim, tool.version, *VERILATE, *flags, processor())
 
     def make(place: Path, result: Path) -> None:
         (place / f"{name}.v").write_text(text)
