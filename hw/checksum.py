@@ -6,7 +6,7 @@ from the others, as bytes; so the same sums serve messages that have a field at 
 """
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.carry_save import total
@@ -15,11 +15,16 @@ from nic.offload.order_template import MESSAGES, PIECES, filled_places
 
 SUM_BITS = 16
 CHUNK_BYTES = 4
-LATE = "symbol"
-"""The piece that is there one cycle after the others: it comes out of a block RAM."""
+SYMBOL = "symbol"
+"""The piece that comes with its sums, one cycle after the others: it is out of a block RAM."""
+PAIR_BITS = 9
+GROUP = 3
 LATENCY = 5
 PLACES = tuple(filled_places(message) for message in MESSAGES)
 """Where the pieces stand, by the number of the action."""
+
+SymbolSums = data.ArrayLayout(10, 2)
+"""Sums of the letters of a symbol at even and at odd places of the symbol."""
 
 
 def network_order(value: Value) -> Value:
@@ -37,7 +42,7 @@ class SegmentChecksum(wiring.Component):
 
     Members: ``template_sum`` and ``payload_sum`` (ones' complement sums), ``sequence_number``,
     ``acknowledgment_number``, ``window``; ``pieces``, of which those of ``action`` count, none when
-    ``is_filled`` is 0; the symbol may come one cycle later than all else. ``checksum`` is for the
+    ``is_filled`` is 0; ``symbol_sums``, one cycle later than all else. ``checksum`` is for the
     header as it is.
     """
 
@@ -47,25 +52,31 @@ class SegmentChecksum(wiring.Component):
     acknowledgment_number: In(32)
     window: In(16)
     pieces: In(PiecesLayout)
+    symbol_sums: In(SymbolSums)
     action: In(2)
     is_filled: In(1)
     checksum: Out(SUM_BITS)
 
     def elaborate(self, platform: object) -> Module:
-        """Five stages: pairs, parity of the message, sums of the parities, total, fold."""
+        """Five stages: pairs, groups, sums of the parities, total, fold."""
         m = Module()
-        # First: pairs of bytes; second, for what comes late.
-        chunks: dict[tuple[str, int], tuple[Signal, Signal]] = {}
+        # First: pairs of bytes; at which parity of the message they count, if they do.
+        pairs: list[tuple[str, list[Signal]]] = []
         for name, count in PIECES.items():
-            for first in range(0, count, CHUNK_BYTES):
+            for first in range(0, 0 if name == SYMBOL else count, CHUNK_BYTES):
                 span = range(first, min(first + CHUNK_BYTES, count))
-                pair = []
+                both = [Signal(PAIR_BITS, name=f"{name}_{first}_{parity}") for parity in range(2)]
                 for parity in range(2):
-                    here = Signal(9, name=f"{name}_{first}_{parity}")
                     terms = [self.pieces[name][i] for i in span if i % 2 == parity]
-                    m.d.sync += here.eq(sum(terms, Const(0, 1)))
-                    pair.append(here)
-                chunks[name, first] = (pair[0], pair[1])
+                    m.d.sync += both[parity].eq(sum(terms, Const(0, 1)))
+                pairs.append((name, both))
+        counts = {name: Signal(2, name=f"counts_{name}") for name in PIECES}
+        for name, flags in counts.items():
+            for parity in range(2):
+                numbers = [number for number, places in enumerate(PLACES)
+                           if places.get(name, 1 - parity) % 2 == parity]  # fmt: skip
+                here = Cat(*(self.action == number for number in numbers)).any()
+                m.d.sync += flags[parity].eq(self.is_filled & here)
         sequence = Signal(17)
         acknowledgment = Signal(17)
         header = Signal(17)
@@ -76,40 +87,34 @@ class SegmentChecksum(wiring.Component):
             header.eq(self.template_sum + self.window),
             payload.eq(self.payload_sum),
         ]
-        # Second: what counts in this message, even or odd.
-        parities: list[list[Value]] = [[], []]
-        for (name, _), sums in chunks.items():
-            for parity in range(2):
-                value: Value = Const(0, 9)
-                for number, places in enumerate(PLACES):
-                    if name in places:
-                        own = (parity + places[name]) % 2
-                        value = Mux(self.action == number, sums[own], value)
-                if name != LATE:
-                    parities[parity].append(Mux(self.is_filled, value, 0))
-        late = chunks[LATE, 0], chunks[LATE, CHUNK_BYTES]
-        ((late_number, late_offset),) = (
-            (number, places[LATE]) for number, places in enumerate(PLACES) if LATE in places
-        )
-        counts_late = self.is_filled & (self.action == late_number)
+
+        # Second: a piece at an odd place has its even bytes at the odd ones of the message.
         base = Signal(19)
         m.d.sync += base.eq(total([sequence, acknowledgment, header, payload], 19))
-        totals = []
-        for parity in range(2):
-            early = Signal(13, name=f"early_{parity}")
-            m.d.sync += early.eq(total(parities[parity], 13))
-            # Third.
-            own = (parity + late_offset) % 2
-            both = Signal(13, name=f"both_{parity}")
-            letters = [Mux(counts_late, sums[own], 0) for sums in late]
-            m.d.sync += both.eq(total([early, *letters], 13))
-            totals.append(both)
+        terms_of: list[list[Value]] = [[], []]
+        for name, sums in [*pairs, (SYMBOL, list(self.symbol_sums))]:
+            for parity in range(2):
+                kept = Mux(counts[name][0], sums[parity], 0)
+                swapped = Mux(counts[name][1], sums[1 - parity], 0)
+                terms_of[parity].append(kept | swapped)
         later_base = Signal(19)
         m.d.sync += later_base.eq(base)
+        totals = []
+        for parity, terms in enumerate(terms_of):
+            groups: list[Value] = []
+            for first in range(0, len(terms), GROUP):
+                group = Signal(12, name=f"group_{parity}_{first}")
+                members = terms[first : first + GROUP]
+                m.d.sync += group.eq(total(members, 12) if len(members) > 1 else members[0])
+                groups.append(group)
+            # Third.
+            both_of = Signal(13, name=f"total_{parity}")
+            m.d.sync += both_of.eq(total(groups, 13))
+            totals.append(both_of)
         # Fourth: a byte at an even place is the high one of its word.
         whole = Signal(22)
         m.d.sync += whole.eq(total([later_base, Cat(Const(0, 8), totals[0]), totals[1]], 22))
-        # Fifth: with both carries that the fold may have.
+        # Fifth.
         once = Signal(17)
         m.d.comb += once.eq(folded(whole))
         m.d.sync += self.checksum.eq(~(once[:SUM_BITS] + once[SUM_BITS])[:SUM_BITS])

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes one frame after the other: header, payload, what is filled in, beat by beat.
 
-A beat passes two registers: a word of the header with its fields, or of a repeated frame, and two
-words of the payload side by side, out of which the last register takes eight bytes, as the payload
-does not begin at lane 0. Between frames the first beat, which is the same in all of them, already
-stands in the last register, and only has to be made valid.
+A beat passes three registers: a word of the header, or of a repeated frame; that with what is
+filled in, and two words of the payload side by side, out of which the last register takes eight
+bytes, as the payload does not begin at lane 0. Between frames the first beat, which is the same in
+all of them, already stands in the last register, and only has to be made valid.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ from hw.replay_ring import (
     ring_address,
 )
 from hw.stream import LANES, FrameSignature
+from hw.symbol_text import SymbolRow
 from hw.transmit import PAYLOAD_BITS
 from nic.offload.builder_enumerations import TEMPLATE
 from nic.offload.order_template import (
     HEADER_WORDS,
     HOST_WORDS,
     MESSAGES,
+    PAYLOAD_WORDS,
     SHORTEST_FRAME_BYTES,
 )
 from nic.wire.internet import INTERNET
@@ -43,9 +45,12 @@ HEADER_BYTES = tuple(link + INTERNET["ipv4"].length + INTERNET["tcp"].length for
 FIRST_LANE = tuple(size % LANES for size in HEADER_BYTES)
 FIRST_BEAT = tuple(size // LANES for size in HEADER_BYTES)
 BEAT_BITS = 6
+TAGGED_FIRST = (HEADER_BYTES[1], HEADER_BYTES[0])
 HOST_KIND = TEMPLATE.count
 """The host's payload stands where one more template would."""
-FETCH_CYCLES = READ_LATENCY + 3
+FILL_CYCLES = 2
+"""From the header's first row to its word being ready for the last register."""
+FETCH_CYCLES = READ_LATENCY + FILL_CYCLES + 2
 """From the address of a slot's descriptor to its frame's first beat."""
 
 
@@ -60,45 +65,46 @@ class FrameInWork:
 
     def __init__(self, order: data.StructLayout) -> None:
         # What it was started with.
+        self.started = Signal()
         self.order: data.View[data.StructLayout] = Signal(order)
         self.is_order = Signal()
+        self.kinds = Signal(HOST_KIND + 1)
+        """One bit per kind of template, and one for the host's payload."""
         self.is_resend = Signal()
-        self.symbol_text = Signal(64)
+        self.symbol: data.View[data.StructLayout] = Signal(SymbolRow)
         self.identification = Signal(16)
         self.acknowledgment_number = Signal(32)
         self.window = Signal(16)
-        self.slot = Signal(16)
         # What follows from that.
         self.pieces: data.View[data.StructLayout] = Signal(PiecesLayout)
-        self.action = Signal(2)
-        self.kind = Signal(range(HOST_KIND + 1))
-        self.descriptor: data.View[data.StructLayout] = Signal(Descriptor)
         self.payload_words = Signal(range(HOST_WORDS + 1))
-        self.payload_row = Signal(range(PAYLOAD_ROWS))
+        self.first_row = Signal(range(PAYLOAD_ROWS))
+        self.total_length = Signal(16)
         self.ip_checksum = Signal(SUM_BITS)
         self.tcp_checksum = Signal(SUM_BITS)
-        # The stages.
+        # What the control says.
         self.is_waiting = Signal()
-        self.load_word = Signal()
-        """The first word goes into ``word``."""
+        self.begin = Signal()
+        """Go back to the first word of the header."""
+        self.fill = Signal()
+        """Words move on towards the last register, which holds its beat; the payload is cleared."""
         self.load = Signal()
-        """The first beat goes into the last register, and waits there; the rest is cleared."""
+        """The first beat goes into the last register, and waits there."""
         self.step = Signal()
         """The next beat goes into the last register, everything behind it moves up."""
-        self.is_last = Signal()
-        """The next beat is the last one."""
-        self.is_empty = Signal()
-        """The last beat went."""
-        self.is_ready = Signal()
-        """The first word is in ``word`` though the last beat has not gone."""
+        # Where it is.
         self.index = Signal(BEAT_BITS)
-        """Of the beat that goes into the last register."""
-        self.row = Signal(BEAT_BITS)
-        """Of the word of the header that goes into ``word``."""
+        """Of the beat that goes into the last register next."""
+        self.after = Signal(BEAT_BITS)
+        """The one behind it."""
+        self.at = [Signal(HEADER_WORDS + 1, name=f"at_{tag}") for tag in range(2)]
+        """A bit per index, of untagged and of tagged frames; none when a frame is sent again."""
+        self.is_last = Signal()
+        self.empty = Signal(3)
+        # The stages.
         self.word = Signal(WORD_BITS)
         self.payload = Signal(WORD_BITS)
         self.payload_before = Signal(WORD_BITS)
-        self.play_word = Signal(WORD_INDEX_BITS)
 
 
 class FrameWriter(wiring.Component):
@@ -106,10 +112,11 @@ class FrameWriter(wiring.Component):
 
     Members: ``is_idle``: a frame may be started, with ``start`` (``is_order``: of ``order``, else
     of the host's payload) or, out of the ring, with ``resend``. The first beat is on ``transmit``
-    in the next cycle; a repeated frame takes some more. One cycle after ``start``, ``started`` is 1
-    and ``payload_bytes`` and ``segment`` describe it. ``symbol_text`` is the order's, one cycle
-    after ``order`` was taken. ``copy_*`` are the beats for the ring (data: those of ``transmit``),
-    then ``commit``. The other members belong to the templates, the host's payload and the ring.
+    in the next cycle; a repeated frame takes some more. Two cycles after ``start``, ``described``
+    is 1: ``segment`` has the number and the payload's length, later the frame's. ``symbol`` is the
+    order's, one cycle after ``order`` was taken. ``copy_*`` are the beats for the ring (data: those
+    of ``transmit``), then ``commit``. The other members belong to the templates, the host's payload
+    and the ring.
     """
 
     def __init__(self, order: data.StructLayout, slot_bits: int) -> None:
@@ -120,15 +127,14 @@ class FrameWriter(wiring.Component):
                 "start": In(1),
                 "is_order": In(1),
                 "order": In(order),
-                "symbol_text": In(64),
+                "symbol": In(SymbolRow),
                 "is_connected": In(1),
                 "sequence_number": In(32),
                 "identification": In(16),
                 "acknowledgment_number": In(32),
                 "window": In(16),
                 "transmit": Out(FrameSignature),
-                "started": Out(1),
-                "payload_bytes": Out(PAYLOAD_BITS),
+                "described": Out(1),
                 "segment": Out(SegmentDescriptor),
                 "header_row": Out(range(HEADER_WORDS)),
                 "header": In(WORD_BITS),
@@ -153,12 +159,13 @@ class FrameWriter(wiring.Component):
         self._order_layout = order
 
     def elaborate(self, platform: object) -> Module:
-        """The three stages that a beat passes, and whose turn it is."""
+        """What is written, where it stands, the stages that a beat passes, and whose turn it is."""
         m = Module()
         frame = FrameInWork(self._order_layout)
         self._take(m, frame)
         self._describe(m, frame)
-        self._first_stage(m, frame)
+        self._places(m, frame)
+        self._first_stages(m, frame)
         self._payload_stages(m, frame)
         self._last_stage(m, frame)
         self._control(m, frame)
@@ -166,54 +173,51 @@ class FrameWriter(wiring.Component):
 
     def _take(self, m: Module, frame: FrameInWork) -> None:
         """Everything the frame takes from outside, as it is when the frame is started."""
+        request = self.order.request
+        actions = {name.split("_")[0]: number for number, name in enumerate(MESSAGES)}
+        kinds: list[Value] = []
+        for name in TEMPLATE.names:
+            plain = name.removesuffix("_post_only")
+            is_kind = self.is_order & (Value.cast(request.action) == actions[plain])
+            if f"{plain}_post_only" in TEMPLATE.names:
+                is_kind = is_kind & (request.post_only == (name != plain))
+            kinds.append(is_kind)
         with m.If(frame.is_waiting):
             m.d.sync += [
                 frame.order.eq(self.order),
                 frame.is_order.eq(self.is_order),
+                frame.kinds.eq(Cat(*kinds, ~self.is_order)),
                 frame.identification.eq(self.identification),
                 frame.acknowledgment_number.eq(self.acknowledgment_number),
                 frame.window.eq(self.window),
                 self.segment.sequence_number.eq(self.sequence_number),
             ]
-        m.d.sync += self.started.eq(self.start)
-        with m.If(self.started):
-            m.d.sync += frame.symbol_text.eq(self.symbol_text)
-        for name, value in pieces_of(frame.order, frame.symbol_text).items():
+        m.d.sync += [frame.started.eq(self.start), self.described.eq(frame.started)]
+        with m.If(frame.started):
+            m.d.sync += frame.symbol.eq(self.symbol)
+        for name, value in pieces_of(frame.order, frame.symbol.text).items():
             m.d.comb += frame.pieces[name].eq(Cat(*value))
 
     def _describe(self, m: Module, frame: FrameInWork) -> None:
-        """Which payload it is, how long and with what sums; its checksums; the frame's length."""
-        request = frame.order.request
-        actions = {name.split("_")[0]: number for number, name in enumerate(MESSAGES)}
-        m.d.comb += frame.action.eq(request.action)
-        with m.Switch(Cat(frame.action, frame.is_order)):
-            for name, action in actions.items():
-                with m.Case(action | 1 << len(frame.action)):
-                    plain = TEMPLATE.value(name)
-                    m.d.comb += frame.kind.eq(plain)
-                    if f"{name}_post_only" in TEMPLATE.names:
-                        other = TEMPLATE.value(f"{name}_post_only")
-                        m.d.comb += frame.kind.eq(Mux(request.post_only, other, plain))
-            with m.Default():
-                m.d.comb += frame.kind.eq(HOST_KIND)
+        """How long the payload and the frame are; the checksums."""
+        descriptor: data.View[data.StructLayout] = Signal(Descriptor)
         host = Cat(self.host_payload_bytes, self.host_total_length, self.host_payload_sum)
-        with m.Switch(frame.kind):
-            for kind in range(TEMPLATE.count):
-                with m.Case(kind):
-                    m.d.comb += frame.descriptor.eq(self.descriptors[kind])
-            with m.Default():
-                m.d.comb += frame.descriptor.eq(host)
-        m.d.comb += self.payload_bytes.eq(frame.descriptor.payload_bytes)
+        choices = [*(self.descriptors[kind].as_value() for kind in range(HOST_KIND)), host]
+        chosen: Value = Const(0)
+        for kind, choice in enumerate(choices):
+            chosen = chosen | Mux(frame.kinds[kind], choice, 0)
+        m.d.comb += descriptor.eq(chosen)
 
         m.submodules.checksum = checksum = SegmentChecksum()
         m.d.comb += [
             checksum.template_sum.eq(self.header_descriptor.tcp_sum),
-            checksum.payload_sum.eq(frame.descriptor.payload_sum),
+            checksum.payload_sum.eq(descriptor.payload_sum),
             checksum.sequence_number.eq(self.segment.sequence_number),
             checksum.acknowledgment_number.eq(frame.acknowledgment_number),
             checksum.window.eq(frame.window),
             checksum.pieces.eq(frame.pieces),
-            checksum.action.eq(frame.action),
+            checksum.symbol_sums.eq(frame.symbol.sums),
+            checksum.action.eq(frame.order.request.action),
             checksum.is_filled.eq(frame.is_order),
             frame.tcp_checksum.eq(checksum.checksum),
         ]
@@ -224,78 +228,106 @@ class FrameWriter(wiring.Component):
         m.d.sync += [
             early.eq(self.header_descriptor.ip_sum + self.identification),
             ip_sum.eq(folded(early)),
+            frame.ip_checksum.eq(~folded(whole)[:SUM_BITS]),
         ]
-        with m.If(self.started):
-            m.d.sync += whole.eq(ip_sum[:SUM_BITS] + frame.descriptor.total_length)
-        m.d.comb += frame.ip_checksum.eq(~folded(whole)[:SUM_BITS])
-
-        just_started = Signal()
-        m.d.sync += just_started.eq(self.started)
-        with m.If(self.started):
+        with m.If(frame.started):
             m.d.sync += [
-                self.segment.payload_bytes.eq(frame.descriptor.payload_bytes),
-                frame.payload_words.eq((frame.descriptor.payload_bytes + LANES - 1) >> 3),
-                frame.payload_row.eq(frame.kind << 3),
+                whole.eq(ip_sum[:SUM_BITS] + descriptor.total_length),
+                frame.total_length.eq(descriptor.total_length),
+                self.segment.payload_bytes.eq(descriptor.payload_bytes),
             ]
-        size = Signal(PAYLOAD_BITS)
-        header_bytes = Mux(self.header_descriptor.is_tagged, HEADER_BYTES[1], HEADER_BYTES[0])
-        m.d.comb += size.eq(self.segment.payload_bytes + header_bytes)
-        with m.If(just_started):
-            m.d.sync += self.segment.frame_bytes.eq(
-                Mux(size < SHORTEST_FRAME_BYTES, SHORTEST_FRAME_BYTES, size)
-            )
-
-    def _first_stage(self, m: Module, frame: FrameInWork) -> None:
-        """A word of the header with what is filled in, or of the frame to be sent again."""
+            for kind in range(HOST_KIND + 1):
+                with m.If(frame.kinds[kind]):
+                    m.d.sync += frame.first_row.eq(kind * PAYLOAD_WORDS)
         tagged = self.header_descriptor.is_tagged
+        payload_bytes = self.segment.payload_bytes
+        is_short = payload_bytes < Mux(tagged, *(SHORTEST_FRAME_BYTES - n for n in TAGGED_FIRST))
+        with m.If(self.described):
+            m.d.sync += [
+                frame.payload_words.eq((payload_bytes + LANES - 1) >> 3),
+                self.segment.frame_bytes.eq(
+                    Mux(is_short, SHORTEST_FRAME_BYTES, payload_bytes + Mux(tagged, *TAGGED_FIRST))
+                ),
+            ]
+
+    def _places(self, m: Module, frame: FrameInWork) -> None:
+        """Where the frame is: the beat that comes next, with a bit for each of the first ones."""
+        tagged = self.header_descriptor.is_tagged
+        with m.If(frame.load):
+            m.d.sync += [frame.index.eq(1), frame.after.eq(2)]
+        with m.Elif(frame.step):
+            m.d.sync += [frame.index.eq(frame.after), frame.after.eq(frame.after + 1)]
+        for tag in range(2):
+            with m.If(frame.load):
+                here = ~frame.is_resend & (tagged == tag)
+                m.d.sync += frame.at[tag].eq(Mux(here, 1 << 1, 0))
+            with m.Elif(frame.step):
+                m.d.sync += frame.at[tag].eq(frame.at[tag] << 1)
+            with m.Elif(frame.fill):
+                m.d.sync += frame.at[tag].eq(0)
+        last_byte = self.segment.frame_bytes - 1
+        last_index = Signal(BEAT_BITS)
+        m.d.sync += [
+            last_index.eq(last_byte[3:PAYLOAD_BITS]),
+            frame.empty.eq(~last_byte[:3]),
+            frame.is_last.eq(
+                ~frame.load & Mux(frame.step, frame.after == last_index, frame.index == last_index)
+            ),
+        ]
+
+    def _first_stages(self, m: Module, frame: FrameInWork) -> None:
+        """A word of the header, or of the frame to be sent again; then with what is filled in."""
         fields = (
-            ("ipv4", "total_length", frame.descriptor.total_length),
             ("ipv4", "identification", frame.identification),
-            ("ipv4", "header_checksum", frame.ip_checksum),
             ("tcp", "sequence_number", self.segment.sequence_number),
             ("tcp", "acknowledgment_number", frame.acknowledgment_number),
             ("tcp", "window", frame.window),
         )
-        filled = [Signal(WORD_BITS, name=f"filled_{tag}") for tag in range(2)]
+        lanes: list[Value] = [Const(0, 8)] * LANES
         for tag in range(2):
-            beats: dict[int, list[Value]] = {}
             for header, name, value in fields:
                 beat, lane = header_place(tag, header, name)
                 for i, octet in enumerate(octets(value, INTERNET[header][name].width)):
-                    lanes = beats.setdefault(beat + (lane + i) // LANES, [Const(0, 8)] * LANES)
-                    lanes[(lane + i) % LANES] = octet
-            with m.Switch(frame.row):
-                for beat, lanes in beats.items():
-                    with m.Case(beat):
-                        m.d.comb += filled[tag].eq(Cat(*lanes))
-        m.d.comb += self.header_row.eq(frame.row)
-        of_header = Mux(
-            frame.row < HEADER_WORDS, self.header | Mux(tagged, filled[1], filled[0]), 0
-        )
-        with m.If(frame.load_word | frame.load | frame.step):
+                    # With the beat before, this one's word goes into its register.
+                    here = frame.at[tag][beat + (lane + i) // LANES - 1]
+                    at = (lane + i) % LANES
+                    lanes[at] = lanes[at] | Mux(here, octet, 0)
+        raw = Signal(WORD_BITS)
+        row = Signal(BEAT_BITS)
+        m.d.comb += self.header_row.eq(row)
+        of_header = Mux(row < HEADER_WORDS, self.header, 0)
+        with m.If(frame.fill | frame.load | frame.step):
             m.d.sync += [
-                frame.word.eq(Mux(frame.is_resend, self.play_data, of_header)),
-                frame.row.eq(frame.row + 1),
+                raw.eq(Mux(frame.is_resend, self.play_data, of_header)),
+                row.eq(row + 1),
+                frame.word.eq(raw | Cat(*lanes)),
             ]
+        with m.If(frame.begin):
+            m.d.sync += row.eq(0)
 
     def _payload_stages(self, m: Module, frame: FrameInWork) -> None:
         """The payload's words: template and what is filled in, both together, the one before."""
+        tagged = self.header_descriptor.is_tagged
         template = Signal(WORD_BITS)
         filled = Signal(WORD_BITS)
         position = Signal(signed(BEAT_BITS + 1))
-        is_inside = ~position[-1] & (position < frame.payload_words) & ~frame.is_resend
-        m.d.comb += self.payload_row.eq(frame.payload_row + position)
-        content = filled_word(m, frame.pieces, frame.action, position)
-        tagged = self.header_descriptor.is_tagged
-        with m.If(frame.load_word | frame.load):
+        after = Signal(signed(BEAT_BITS + 1))
+        is_inside = Signal()
+        m.d.comb += after.eq(position + 1)
+        content = filled_word(m, frame.pieces, frame.order.request.action, position)
+        with m.If(frame.fill | frame.load):
             # With the second beat, the word that goes in here is of the fourth.
+            first = (3 - FIRST_BEAT[1], 3 - FIRST_BEAT[0])
             m.d.sync += [
-                position.eq(Mux(tagged, 3 - FIRST_BEAT[1], 3 - FIRST_BEAT[0])),
+                position.eq(Mux(tagged, *first)),
+                is_inside.eq(0),
                 Cat(template, filled, frame.payload, frame.payload_before).eq(0),
             ]
         with m.Elif(frame.step):
             m.d.sync += [
-                position.eq(position + 1),
+                position.eq(after),
+                self.payload_row.eq(frame.first_row + after),
+                is_inside.eq(~after[-1] & (after < frame.payload_words) & ~frame.is_resend),
                 template.eq(Mux(is_inside, self.payload_word, 0)),
                 filled.eq(Mux(is_inside & frame.is_order, content, 0)),
                 frame.payload.eq(template | filled),
@@ -303,88 +335,89 @@ class FrameWriter(wiring.Component):
             ]
 
     def _last_stage(self, m: Module, frame: FrameInWork) -> None:
-        """The beat: header, payload shifted to its lanes, and the TCP checksum, which is last."""
-        tagged = self.header_descriptor.is_tagged
+        """The beat: header, payload shifted to its lanes, and what is known last."""
         aligned = [
             Cat(frame.payload_before[8 * (LANES - lane) :], frame.payload[: 8 * (LANES - lane)])
             for lane in FIRST_LANE
         ]
         late: Value = Const(0, WORD_BITS)
         for tag in range(2):
-            beat, lane = header_place(tag, "tcp", "checksum")
-            here = (frame.index == beat) & (tagged == tag) & ~frame.is_resend
-            placed = Cat(Const(0, 8 * lane), network_order(frame.tcp_checksum))
-            late = late | Mux(here, placed, 0)
-        last_byte = self.segment.frame_bytes - 1
-        last_index = Signal(BEAT_BITS)
-        empty = Signal(3)
-        m.d.sync += [last_index.eq(last_byte[3:PAYLOAD_BITS]), empty.eq(~last_byte[:3])]
+            for header, name, value in (
+                ("ipv4", "total_length", frame.total_length),
+                ("ipv4", "header_checksum", frame.ip_checksum),
+                ("tcp", "checksum", frame.tcp_checksum),
+            ):
+                beat, lane = header_place(tag, header, name)
+                placed = Cat(Const(0, 8 * lane), network_order(value))
+                late = late | Mux(frame.at[tag][beat], placed, 0)
+        payload = Mux(self.header_descriptor.is_tagged, aligned[1], aligned[0])
         out = self.transmit.payload
-        m.d.comb += frame.is_last.eq(frame.index == last_index)
-        with m.If(self.start):
-            m.d.sync += self.transmit.valid.eq(1)
-        with m.Elif(frame.is_empty):
-            m.d.sync += self.transmit.valid.eq(0)
         with m.If(frame.step | frame.load):
             m.d.sync += [
-                out.data.eq(frame.word | Mux(tagged, aligned[1], aligned[0]) | late),
+                out.data.eq(frame.word | payload | late),
                 out.last.eq(frame.is_last),
-                out.empty.eq(Mux(frame.is_last, empty, 0)),
+                out.empty.eq(Mux(frame.is_last, frame.empty, 0)),
             ]
         m.d.sync += [
             self.copy_valid.eq(self.start | (frame.step & ~frame.is_resend)),
-            self.copy_word.eq(Mux(self.start, 0, frame.index)),
+            self.copy_word.eq(Mux(frame.is_waiting, 0, frame.index)),
             self.commit.eq(self.copy_valid & out.last),
         ]
 
     def _control(self, m: Module, frame: FrameInWork) -> None:
         """Get ready, wait, send; or read what is to be sent again, and send that."""
         # The templates may have changed until the connection was there: begin again then.
-        was_connected = Signal(2)
-        m.d.sync += was_connected.eq(Cat(self.is_connected, was_connected[0]))
-        fetched = Signal(range(FETCH_CYCLES))
+        is_stale = Signal(init=1)
+        may_start = ~(is_stale & self.is_connected)
+        play_word = Signal(WORD_INDEX_BITS)
+        done = Signal(range(FETCH_CYCLES))  # cycles of the state fill or fetch
         m.d.comb += [
-            self.play_address.slot.eq(frame.slot),
-            self.play_address.word.eq(frame.play_word),
-            self.is_idle.eq(frame.is_waiting & (was_connected[1] | ~self.is_connected)),
+            self.play_address.word.eq(play_word),
         ]
-        with m.If(frame.load):
-            m.d.sync += frame.index.eq(1)
-        with m.Elif(frame.step):
-            m.d.sync += frame.index.eq(frame.index + 1)
         with m.If(self.play_step):
-            m.d.sync += frame.play_word.eq(frame.play_word + 1)
-        with m.FSM(init="first word"):
-            with m.State("first word"):
-                m.d.comb += frame.load_word.eq(1)
-                m.next = "first beat"
-            with m.State("first beat"):
-                m.d.comb += frame.load.eq(1)
-                m.next = "wait"
+            m.d.sync += play_word.eq(play_word + 1)
+        with m.If(frame.begin):
+            m.d.sync += [frame.is_resend.eq(0), done.eq(0)]
+        m.d.sync += self.is_idle.eq(0)
+        with m.FSM(init="fill"):
+            with m.State("fill"):
+                with m.If(self.transmit.ready):
+                    m.d.sync += self.transmit.valid.eq(0)
+                with m.If(done != FILL_CYCLES):
+                    m.d.comb += frame.fill.eq(1)
+                    m.d.sync += done.eq(done + 1)
+                with m.Elif(~self.transmit.valid | self.transmit.ready):
+                    m.d.comb += frame.load.eq(1)
+                    m.d.sync += self.is_idle.eq(may_start)
+                    m.next = "wait"
             with m.State("wait"):
                 m.d.comb += frame.is_waiting.eq(1)
                 m.d.sync += [
-                    frame.slot.eq(self.resend_slot),
-                    frame.play_word.eq(DESCRIPTOR_WORD),
-                    fetched.eq(0),
+                    self.play_address.slot.eq(self.resend_slot),
+                    play_word.eq(DESCRIPTOR_WORD),
+                    done.eq(0),
                 ]
                 with m.If(self.start):
+                    m.d.sync += self.transmit.valid.eq(1)
                     m.next = "send"
                 with m.Elif(self.resend):
-                    m.next = "fetch"
                     m.d.sync += frame.is_resend.eq(1)
-                with m.Elif(~was_connected[1]):
-                    self._begin_again(m, frame)
-                    m.next = "first word"
+                    m.next = "fetch"
+                with m.Elif(~may_start):
+                    m.d.comb += frame.begin.eq(1)
+                    m.d.sync += is_stale.eq(0)
+                    m.next = "fill"
+                with m.Else():
+                    m.d.sync += self.is_idle.eq(1)
             with m.State("fetch"):
                 m.d.comb += [self.play.eq(1), self.play_step.eq(1)]
-                m.d.sync += fetched.eq(fetched + 1)
-                with m.If(fetched == READ_LATENCY):
+                m.d.sync += done.eq(done + 1)
+                with m.If(done == READ_LATENCY):
                     found = data.View(SegmentDescriptor, self.play_data)
                     m.d.sync += self.segment.frame_bytes.eq(found.frame_bytes)
-                with m.If(fetched == FETCH_CYCLES - 2):
-                    m.d.comb += frame.load_word.eq(1)
-                with m.If(fetched == FETCH_CYCLES - 1):
+                with m.If(done != FETCH_CYCLES - 1):
+                    m.d.comb += frame.fill.eq(1)
+                with m.Else():
                     m.d.comb += frame.load.eq(1)
                     m.d.sync += self.transmit.valid.eq(1)
                     m.next = "send"
@@ -395,20 +428,7 @@ class FrameWriter(wiring.Component):
                     frame.step.eq(self.transmit.ready),
                 ]
                 with m.If(frame.step & frame.is_last):
-                    self._begin_again(m, frame)
-                    m.next = "last beat"
-            with m.State("last beat"):
-                with m.If(~frame.is_ready):
-                    m.d.comb += frame.load_word.eq(1)
-                    m.d.sync += frame.is_ready.eq(1)
-                m.d.comb += frame.is_empty.eq(self.transmit.ready)
-                with m.If(self.transmit.ready):
-                    with m.If(frame.is_ready):
-                        m.d.comb += frame.load.eq(1)
-                        m.next = "wait"
-                    with m.Else():
-                        m.next = "first beat"
-
-    def _begin_again(self, m: Module, frame: FrameInWork) -> None:
-        """Go back to the first word of the header."""
-        m.d.sync += [frame.row.eq(0), frame.is_resend.eq(0), frame.is_ready.eq(0)]
+                    m.d.comb += frame.begin.eq(1)
+                    m.next = "fill"
+        with m.If(~self.is_connected):
+            m.d.sync += is_stale.eq(1)

@@ -20,12 +20,11 @@ from hw.order_template import OrderTemplates, TemplateWrite
 from hw.replay_ring import COUNT_BITS, SLOTS, ReplayRing, ring_address
 from hw.request import STRATEGY_BITS, SYMBOL_BITS, USER_REF_NUM_BITS, VENUE_BITS, Action
 from hw.stream import FrameSignature
-from hw.swept_memory import SweptMemory
+from hw.symbol_text import SymbolTexts, symbol_write_layout
 from hw.transmit import PAYLOAD_BITS, SETTLE_CYCLES, TransmitSequence
 from nic.offload.builder_enumerations import BUILDER
 
 RESULT_BITS = (BUILDER.count - 1).bit_length()
-SYMBOL_TEXT_BITS = 64
 
 ConnectionLayout = data.StructLayout(
     {
@@ -40,11 +39,6 @@ ConnectionLayout = data.StructLayout(
     }
 )
 """What the host says of the connection, and may change at any time."""
-
-
-def symbol_write_layout(symbol_bits: int) -> data.StructLayout:
-    """A symbol's text as on the wire, its first letter in the lowest byte."""
-    return data.StructLayout({"symbol_index": symbol_bits, "text": SYMBOL_TEXT_BITS})
 
 
 def outcome_layout(slot_bits: int) -> data.StructLayout:
@@ -75,7 +69,8 @@ class OrderBuilder(wiring.Component):
     be given. An order that comes when both are 1 leaves, unless the host changes its mind
     meanwhile; any other is refused by name. ``payload``: bytes of the host that become one segment
     (orders go first). ``transmit``: the frames. ``outcome``: one for each order and payload.
-    ``resend_valid``, ``resend_slot``, ``resend_ready``: send the frame of a slot again.
+    ``resend_valid``, ``resend_slot``, ``resend_ready``: send the frame of a slot of the replay ring
+    again.
     ``template_valid``, ``template_write``; ``symbol_valid``, ``symbol``; ``sequence_valid``,
     ``sequence_number`` (of the next byte) are written before ``connection`` says that there is one.
     ``ring_*`` reads the replay ring. ``count``: a bit per entry of BUILDER, 1 for a cycle for each.
@@ -131,9 +126,7 @@ class OrderBuilder(wiring.Component):
         m.submodules.templates = templates = OrderTemplates()
         m.submodules.host = host = HostPayload()
         m.submodules.sequence = sequence = TransmitSequence()
-        m.submodules.symbols = symbols = SweptMemory(
-            SYMBOL_TEXT_BITS, 1 << self._symbol_bits, is_transparent=False
-        )
+        m.submodules.symbols = symbols = SymbolTexts(self._symbol_bits)
         m.submodules.writer = writer = FrameWriter(self._order, len(ring.play_address.slot))
         connection = self.connection
         wiring.connect(m, wiring.flipped(self.payload), host.payload)
@@ -148,17 +141,16 @@ class OrderBuilder(wiring.Component):
             templates.host_data.eq(host.write_data),
             templates.header_row.eq(writer.header_row),
             templates.payload_row.eq(writer.payload_row),
-            symbols.write_enable.eq(self.symbol_valid),
-            symbols.write_address.eq(self.symbol.symbol_index),
-            symbols.write_data.eq(self.symbol.text),
+            symbols.write_valid.eq(self.symbol_valid),
+            symbols.write.eq(self.symbol),
             self.init_done.eq(symbols.init_done),
             sequence.set_valid.eq(self.sequence_valid & ~connection.is_connected),
             sequence.set_number.eq(self.sequence_number),
             sequence.unacknowledged.eq(connection.unacknowledged),
             sequence.peer_window.eq(connection.peer_window),
             sequence.maximum_in_flight.eq(connection.maximum_in_flight),
-            sequence.advance.eq(writer.started),
-            sequence.advance_bytes.eq(writer.payload_bytes),
+            sequence.advance.eq(writer.described),
+            sequence.advance_bytes.eq(writer.segment.payload_bytes),
             sequence.payload_bytes.eq(host.payload_bytes),
             self.next_sequence_number.eq(sequence.next_sequence_number),
             ring.clear.eq(sequence.set_valid),
@@ -189,7 +181,7 @@ class OrderBuilder(wiring.Component):
             writer.acknowledgment_number.eq(connection.acknowledgment_number),
             writer.window.eq(connection.window),
             writer.is_connected.eq(connection.is_connected),
-            writer.symbol_text.eq(symbols.read_data[0]),
+            writer.symbol.eq(symbols.row),
         ]
 
         # The order whose turn it is: the one that waits, or else the one that comes.
@@ -202,20 +194,21 @@ class OrderBuilder(wiring.Component):
             arrives.eq(self.verdict.valid & self.verdict.payload.passed),
             *(arriving[name].eq(self.verdict.payload[name]) for name in self._order.members),
             order.eq(Mux(waits, waiting.as_value(), arriving.as_value())),
-            symbols.read_address[0].eq(order.request.symbol_index),
+            symbols.symbol_index.eq(order.request.symbol_index),
             writer.order.eq(order),
         ]
         take_order = Signal()
         m.d.comb += take_order.eq(writer.is_idle & (arrives | waits))
-        is_dropped = arrives & waits & ~take_order
+        is_dropped = arrives & waits & ~writer.is_idle
+        is_open = ~waits | writer.is_idle  # the place to wait in is free, or becomes so
         with m.If(take_order):
             m.d.sync += waits.eq(arrives & waits)
         with m.Elif(arrives):
             m.d.sync += waits.eq(1)
-        with m.If(arrives & (take_order | ~waits)):
+        with m.If(is_open):
             m.d.sync += waiting.eq(arriving)
 
-        order_sent = self._order_result(m, templates, sequence, order)
+        order_sent = self._order_result(m, templates, sequence, arriving, waits, is_open)
         take_payload = Signal()
         m.d.comb += [
             take_payload.eq(writer.is_idle & ~arrives & ~waits & host.is_held),
@@ -232,9 +225,14 @@ class OrderBuilder(wiring.Component):
             m.d.sync += is_sending.eq(0)
         m.d.comb += [
             writer.start.eq((take_order & order_sent[1]) | (take_payload & payload_sent[1])),
-            writer.is_order.eq(take_order),
+            writer.is_order.eq(arrives | waits),
         ]
         resend_ok = self._resend(m, writer, ring, arrives | waits | host.is_held)
+
+        reported = Signal(self._order)  # the order that was taken, or else the one that comes
+        m.d.comb += reported.eq(
+            Mux(waits & writer.is_idle, waiting.as_value(), arriving.as_value())
+        )
 
         # What the gate is told; the room is told anew a few cycles after an order left.
         unsettled = Signal(SETTLE_CYCLES)
@@ -243,8 +241,8 @@ class OrderBuilder(wiring.Component):
             self.is_up.eq(order_sent[2]),
             self.is_free.eq(~waits & ~unsettled.any() & symbols.init_done),
         ]
-        self._report(m, ring, writer, (take_order, order, order_sent[0]),
-                     (take_payload, payload_sent[0]), (is_dropped, arriving))  # fmt: skip
+        self._report(m, ring, writer, (take_order, order_sent[0]),
+                     (take_payload, payload_sent[0]), (is_dropped, reported))  # fmt: skip
         m.d.sync += [
             self.count[BUILDER.value("template_write_refused")].eq(templates.refused),
             self.count[BUILDER.value("overwritten_unacknowledged")].eq(ring.overwrote),
@@ -258,9 +256,11 @@ class OrderBuilder(wiring.Component):
         m: Module,
         templates: OrderTemplates,
         sequence: TransmitSequence,
-        order: data.View[data.StructLayout],
+        arriving: data.View[data.StructLayout],
+        waits: Value,
+        is_open: Value,
     ) -> tuple[Value, Value, Value]:
-        """An order's result, whether it leaves, and whether it would if it is ours and right."""
+        """The result of an order whose turn it is, whether it leaves; whether orders may leave."""
         state = Signal(RESULT_BITS)
         is_up = Signal()
         reasons = (
@@ -272,13 +272,20 @@ class OrderBuilder(wiring.Component):
         )
         m.d.sync += is_up.eq(~Cat(*(condition for condition, _ in reasons)).any())
         m.d.sync += state.eq(first(reasons, result("orders_sent")))
-        other_venue = order.request.venue != self.connection.venue
-        bad_action = order.request.action == Action.INVALID
+        is_right = []
+        for name, wrong in (
+            ("other_venue", arriving.request.venue != self.connection.venue),
+            ("bad_action", arriving.request.action == Action.INVALID),
+        ):
+            waiting_wrong = Signal(name=f"waiting_{name}")
+            with m.If(is_open):
+                m.d.sync += waiting_wrong.eq(wrong)
+            is_right.append(~Mux(waits, waiting_wrong, wrong))
         found = first(
-            ((~is_up, state), (other_venue, "other_venue"), (bad_action, "bad_action")),
+            ((~is_up, state), (~is_right[0], "other_venue"), (~is_right[1], "bad_action")),
             result("orders_sent"),
         )
-        return found, is_up & ~other_venue & ~bad_action, is_up
+        return found, is_up & is_right[0] & is_right[1], is_up
 
     def _payload_result(
         self,
@@ -305,12 +312,16 @@ class OrderBuilder(wiring.Component):
         """Start a resend when nothing else wants to go; whether the ring has that segment."""
         age = Signal(unsigned(len(self.resend_slot)))
         is_there = Signal()
+        is_checked = Signal()
         m.d.comb += [
             age.eq(ring.segments - 1 - self.resend_slot),
-            is_there.eq((age < ring.held) & self.connection.is_connected),
-            self.resend_ready.eq(self.resend_valid & writer.is_idle & ~is_other),
+            self.resend_ready.eq(self.resend_valid & is_checked & writer.is_idle & ~is_other),
             writer.resend.eq(self.resend_ready & is_there),
             writer.resend_slot.eq(self.resend_slot),
+        ]
+        m.d.sync += [
+            is_there.eq((age < ring.held) & self.connection.is_connected),
+            is_checked.eq(self.resend_valid & writer.is_idle & ~self.resend_ready),
         ]
         return is_there
 
@@ -319,37 +330,39 @@ class OrderBuilder(wiring.Component):
         m: Module,
         ring: ReplayRing,
         writer: FrameWriter,
-        taken_order: tuple[Value, data.View[data.StructLayout], Value],
+        taken_order: tuple[Value, Value],
         taken_payload: tuple[Value, Value],
         dropped: tuple[Value, data.View[data.StructLayout]],
     ) -> None:
-        """One outcome for each order and payload, two cycles after it was taken or refused."""
-        take_order, order, order_result = taken_order
+        """One outcome for each order and payload, three cycles after it was taken or refused."""
+        take_order, order_result = taken_order
         take_payload, payload_result = taken_payload
-        is_dropped, arriving = dropped
+        is_dropped, reported = dropped
         found = Signal(RESULT_BITS)
         m.d.comb += found.eq(
             Mux(take_order, order_result, Mux(take_payload, payload_result, result("builder_busy")))
         )
         early = Signal.like(self.outcome)
-        early_valid = Signal()
+        early_valid = Signal(2)
+        later = Signal.like(self.outcome)
         m.d.sync += [
-            early_valid.eq(take_order | take_payload | is_dropped),
+            early_valid.eq(Cat(take_order | take_payload | is_dropped, early_valid)),
             early.result.eq(found),
             early.is_order.eq(~take_payload),
-            early.pass_number.eq(Mux(is_dropped, arriving.pass_number, order.pass_number)),
-            early.user_ref_num.eq(Mux(is_dropped, arriving.user_ref_num, order.user_ref_num)),
-            self.outcome_valid.eq(early_valid),
-            self.outcome.eq(early),
+            early.pass_number.eq(reported.pass_number),
+            early.user_ref_num.eq(reported.user_ref_num),
+            later.eq(early),
+            self.outcome_valid.eq(early_valid[1]),
+            self.outcome.eq(later),
             self.outcome.sequence_number.eq(writer.segment.sequence_number),
-            self.outcome.payload_bytes.eq(writer.payload_bytes),
+            self.outcome.payload_bytes.eq(writer.segment.payload_bytes),
             self.outcome.slot.eq(ring.segments),
         ]
         results = ("orders_sent", "payloads_sent", "not_connected", "not_armed",
                    "template_not_loaded", "other_venue", "bad_action", "no_window",
                    "in_flight_limit", "builder_busy", "payload_too_long")  # fmt: skip
         m.d.sync += [
-            self.count[BUILDER.value(name)].eq(early_valid & (early.result == result(name)))
+            self.count[BUILDER.value(name)].eq(early_valid[0] & (early.result == result(name)))
             for name in results
         ]
 

@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from nic.offload.order_template import LONGEST_ORDER_BYTES
 
 PAYLOAD_BITS = 8
-SETTLE_CYCLES = 5
+SETTLE_CYCLES = 6
 """After a segment was started, until the room that it left is told."""
 
 

@@ -178,7 +178,12 @@ class Bench:
     def resend(self, slot):
         """Have a segment sent again."""
         frame = self.reference.resend(slot)
-        seen = self.run(self.frame_cycles(), resend_valid=1, resend_slot=slot)
+        for _ in range(8):
+            if self.run(1, resend_valid=1, resend_slot=slot).rows["resend_ready"][0]:
+                break
+        else:
+            raise AssertionError("a resend is neither taken nor refused")
+        seen = self.run(self.frame_cycles())
         assert seen.frames == ([frame] if frame else [])
         assert not seen.outcomes
         return seen
