@@ -48,7 +48,7 @@ class KillSwitch(wiring.Component):
     ``venue``, ``strategy`` and ``symbol_index`` are a request's in cycle 0; in cycle 2 the outputs
     ``kill_...`` say whether that is killed, by commands up to and in that cycle (a reset: before
     cycle 0), and ``heartbeat_lost`` by times up to the cycle before. One request per cycle.
-    ``is_killed_global`` and ``is_killed_heartbeat`` are for the host.
+    ``is_killed_global``, ``is_killed_heartbeat`` and ``killed_sessions`` are for the host.
     """
 
     def __init__(self, symbol_bits: int = 10, strategy_bits: int = 4, venue_bits: int = 4) -> None:
@@ -76,6 +76,7 @@ class KillSwitch(wiring.Component):
                 "heartbeat_lost": Out(1),
                 "is_killed_global": Out(1),
                 "is_killed_heartbeat": Out(1),
+                "killed_sessions": Out(1 << venue_bits),
                 "init_done": Out(1),
             }
         )
@@ -91,7 +92,7 @@ class KillSwitch(wiring.Component):
         command, scope = self.command, self.command.scope
         armed, armed_scope, armed_id = self.armed, self.armed_scope, self.armed_id
         sizes = {SESSION: self.venue_bits, STRATEGY: self.strategy_bits, SYMBOL: self.symbol_bits}
-        sessions = Signal(1 << self.venue_bits)
+        sessions = self.killed_sessions
         strategies = Signal(1 << self.strategy_bits)
         m.submodules.symbols = symbols = SweptMemory(1, 1 << self.symbol_bits, is_transparent=False)
 

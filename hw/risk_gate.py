@@ -42,6 +42,7 @@ PLAIN_OUTPUTS = {
     "unfit": "limits",
     "is_killed_global": "kills",
     "is_killed_heartbeat": "kills",
+    "killed_sessions": "kills",
 }
 """Outputs that are those of a part."""
 

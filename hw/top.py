@@ -61,7 +61,8 @@ class Top(wiring.Component):
     ``nic/offload/records.py`` says. ``init_done``: every table is clear.
 
     Two to the power of the parameters ending in ``bits``: open orders, symbols (the last is kept
-    for unknown ones), strategies, sessions, instrument numbers of the feed.
+    for unknown ones), strategies, sessions, instrument numbers of the feed. Raises ``ValueError``
+    for another number of sessions than the order builder has.
     """
 
     def __init__(
@@ -75,6 +76,8 @@ class Top(wiring.Component):
         locate_bits: int = TABLE_BITS,
         slots: int = SLOTS,
     ) -> None:
+        if venue_bits != VENUE_BITS:
+            raise ValueError(f"the order builder knows {1 << VENUE_BITS} sessions")
         indexes = (symbol_bits, strategy_bits, venue_bits)
         self.feed = feed
         self.symbol_bits = symbol_bits
@@ -284,6 +287,7 @@ class Top(wiring.Component):
             shown.limits_unfit.eq(gate.unfit),
             shown.killed["global"].eq(gate.is_killed_global),
             shown.killed["heartbeat"].eq(gate.is_killed_heartbeat),
+            shown.killed_sessions.eq(gate.killed_sessions),
             shown.open_orders.eq(gate.open_orders),
             shown.is_idle.eq(gate.is_idle & reader.is_idle & ~self.commands.valid),
         ]

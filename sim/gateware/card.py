@@ -27,7 +27,7 @@ NAME = "top"
 OPTIMISE = "-O2"
 ROOT = Path(__file__).resolve().parents[2]
 
-SIMULATED = {"order_bits": 10, "symbol_bits": 10, "strategy_bits": 4, "venue_bits": 3}
+SIMULATED = {"order_bits": 10, "symbol_bits": 10, "strategy_bits": 4, "venue_bits": 4}
 """Parameters of :class:`hw.top.Top` that a model has where nothing else is said."""
 
 LONGEST_SWEEP_CYCLES = 1 << 20
