@@ -61,6 +61,7 @@ BLOCKS: dict[str, Block] = {
         "hw.rate_limits:Bucket", "token buckets of the message rate", {"bits": SYMBOL_BITS}
     ),
     "kill_switch": Block("hw.kill_switch:KillSwitch", "kills by scope, and the dead-man switch"),
+    "risk_gate": Block("hw.risk_gate:RiskGate", "the gate with its state"),
     "order_builder": Block("hw.order_builder:OrderBuilder", "verdicts to frames of orders"),
     "replay_ring": Block("hw.replay_ring:ReplayRing", "segments sent, for retransmission"),
     "counter_bank": Block("hw.counter_bank:CounterBank", "64 counters", {"count": 64}),
@@ -69,5 +70,10 @@ BLOCKS: dict[str, Block] = {
         "the host's view of all blocks",
         {"constants": register_constants()},
     ),
+    "command_reader": Block("hw.command_reader:CommandReader", "the host's words to commands"),
+    "record_writer": Block(
+        "hw.record_writer:RecordWriter", "what happened to words for the host", {"feed": NASDAQ}
+    ),
+    "top": Block("hw.top:Top", "the whole card, Nasdaq", {"feed": NASDAQ}),
 }
 """In the way of a tick: lines, event, gate and its state, order, registers."""

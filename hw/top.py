@@ -148,6 +148,8 @@ class Top(wiring.Component):
         }
         for name, part in parts.items():
             m.submodules[name] = part
+        swept: list[Any] = [self.filter, self.prices, self.trigger, self.gate, self.builder]
+        swept += self.banks.values()
         registers = self.registers
         m.d.comb += [
             registers.write_valid.eq(self.write_valid),
@@ -155,15 +157,7 @@ class Top(wiring.Component):
             registers.write_data.eq(self.write_data),
             registers.read_address.eq(self.read_address),
             self.read_data.eq(registers.read_data),
-            self.init_done.eq(
-                Cat(
-                    part.init_done
-                    for part in (
-                        *(self.filter, self.prices, self.trigger, self.gate, self.builder),
-                        *self.banks.values(),
-                    )
-                ).all()
-            ),
+            self.init_done.eq(Cat(part.init_done for part in swept).all()),
         ]
         wiring.connect(m, wiring.flipped(self.commands), self.reader.commands)
         wiring.connect(m, self.writer.records, wiring.flipped(self.records))
