@@ -69,7 +69,7 @@ class Candidate:
             self.wants.eq(
                 Mux(
                     self.item.is_message,
-                    ~is_arbitrating | self.is_new | self.is_missing,
+                    self.is_new | self.is_missing,
                     is_start | is_arbitrating & self.is_new,
                 )
             ),
@@ -198,36 +198,40 @@ class Arbiter(wiring.Component):
                 Cat(*(bit for c in anyone for bit in (c.opens, c.is_late, c.starts))).any()
             ),
         ]
-        # One gate behind each comparison, as those come late: at most one candidate is taken.
-        new: list[Value] = [reaches_expected & ~moves]
+        # One gate behind each comparison, as those come late; few terms, as they are summed next.
+        # Without arbitration everything counts as new, and moves nothing.
+        is_off = ~self.is_arbitrating
+        new: list[Value] = [reaches_expected & ~moves | is_off]
         at: list[Value] = [(number == self.expected) & ~moves]
         missing: list[Value] = [(number >= self.gap_next) & is_before_end & ~changes_gap]
+        if own is not None:
+            new[0] |= own.moves
+            at[0] |= own.moves
+            missing[0] |= own.is_late & is_before_end
+        by_others: list[Value] = []
+        at_others: list[Value] = []
+        late_others: list[Value] = []
         for other in others:
             reaches = Signal(name=f"{candidate.name}_reaches_{other.name}")
             m.d.comb += reaches.eq(number >= other.following)
-            new.append(reaches & other.moves)
-            at.append((number == other.following) & other.moves)
-            missing.append(other.is_late & reaches & is_before_end)
+            by_others.append(reaches & other.moves)
+            at_others.append((number == other.following) & other.moves)
+            late_others.append(other.is_late & reaches)
             missing.append(other.opens & reaches_expected & ~reaches & (number != other.number))
-        if own is not None:
-            new.append(own.moves)
-            at.append(own.moves)
-            missing.append(own.is_late & is_before_end)
+        new.append(Cat(*by_others).any())
+        at.append(Cat(*at_others).any())
+        missing.append(Cat(*late_others).any() & is_before_end)
         candidate.know(m, {"new": new, "next": at, "missing": missing})
 
     def _move(self, m: Module, candidates: Sequence[Candidate], is_started: Signal) -> None:
         """The event and the state after it, from the candidate that is taken."""
         a, b, head = candidates
-        item, number, following = (
-            Signal(self._item),
-            Signal(SEQUENCE_NUMBER_BITS),
-            Signal(SEQUENCE_NUMBER_BITS),
-        )
+        item, other = Signal(self._item), Signal(self._item)
         m.d.comb += [
-            item.eq(Mux(a.is_taken, a.item, Mux(head.is_valid, head.item, b.item))),
-            number.eq(item.message.sequence_number),
-            following.eq(item.following),
+            other.eq(Mux(head.is_valid, head.item, b.item)),
+            item.eq(Mux(a.is_taken, a.item, other)),
         ]
+        number, following = item.message.sequence_number, item.following
         moves, opens, is_late = (
             a.moves | b.moves | head.moves,
             a.opens | b.opens | head.opens,

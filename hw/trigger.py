@@ -214,36 +214,33 @@ class Trigger(wiring.Component):
             ),
             name=f"flags_{way}",
         )
-        is_right: Value = row.price_condition == PRICE_CONDITION.value("any")
+        # One gate behind each comparison; in cycle 3 their terms are summed.
+        terms: list[Value] = [row.price_condition == PRICE_CONDITION.value("any")]
         for name, compared in (
             ("threshold", row.threshold_price),
             ("best_bid", self.top.bid_price),
             ("best_ask", self.top.ask_price),
         ):
-            at_most, at_least, is_there = (
-                Signal(name=f"{what}_{name}_{way}") for what in ("at_most", "at_least", "there")
-            )
-            m.d.comb += [
-                at_most.eq(tick.price <= compared),
-                at_least.eq(tick.price >= compared),
-                is_there.eq(
-                    (row.compared_price == COMPARED_PRICE.value(name)) & compared.any() & has_price
-                ),
-            ]
-            for condition, holds in (("at_most", at_most), ("at_least", at_least)):
+            is_compared = row.compared_price == COMPARED_PRICE.value(name)
+            is_there = is_compared & compared.any() & has_price
+            for condition, holds in (
+                ("at_most", tick.price <= compared),
+                ("at_least", tick.price >= compared),
+            ):
                 is_asked = row.price_condition == PRICE_CONDITION.value(condition)
-                is_right = is_right | (is_there & is_asked & holds)
+                terms.append(is_there & is_asked & holds)
+        right, is_enough = Signal(len(terms)), Signal()
+        m.d.comb += flags.holds.eq(right.any() & is_enough)
         m.d.sync += [
+            right.eq(Cat(*terms)),
+            is_enough.eq(
+                (tick.shares >= row.minimum_shares) & (has_price | ~row.uses_message_price)
+            ),
             flags.watches.eq(
                 step.is_event
                 & row.is_armed
                 & (row.message_type == tick.message_type)
                 & ((row.side == 0) | (row.side == tick.side))
-            ),
-            flags.holds.eq(
-                is_right
-                & (tick.shares >= row.minimum_shares)
-                & (has_price | ~row.uses_message_price)
             ),
             flags.is_edge.eq(row.is_edge),
             flags.is_one_shot.eq(row.is_one_shot),
