@@ -30,8 +30,8 @@ class Exposure(wiring.Component):
     """Open orders and positions; what the gate asks of them.
 
     Of a symbol: ``prefetch`` in cycle 0 is its index, ``row`` in cycle 2 what is known of it.
-    ``written`` is 1 in the cycle before a row changes (``written_symbol``) and the sums with it;
-    ``row`` then shows the new one if its index was given two cycles before or less.
+    ``written`` is 1 in the cycle before a row changes (``written_symbol``) and the sums with it:
+    indexes that are given later show the new one.
     ``totals`` are the sums over all symbols. ``strategy_executions`` are those of ``strategy`` of
     the cycle before.
 

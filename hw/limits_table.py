@@ -8,7 +8,7 @@ that is not above the last is refused. Nothing of a set is in force before all o
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -45,9 +45,9 @@ class LimitsTable(wiring.Component):
     a symbol before the first default set or for an unknown symbol, and a set of which a word was
     not written since the last accepted one (both counted in ``unfit``).
 
-    ``symbol_index``: of which ``row`` shows the limits two cycles later, with every set in force
-    the cycle before ``row`` is. ``gate_limits`` and ``default_row``: of the default set.
-    ``is_set``: there is one; before, nothing may pass. ``sequence_number``: of the latest set.
+    ``symbol_index``: of which ``row`` shows the limits two cycles later: an own set if it was in
+    force before ``symbol_index`` was given. ``gate_limits`` and ``default_row``: of the default
+    set. ``is_set``: there is one; before, nothing may pass. ``sequence_number``: of the latest.
     """
 
     def __init__(self, symbol_bits: int = 10) -> None:
@@ -125,50 +125,24 @@ class LimitsTable(wiring.Component):
                     self.is_set.eq(1),
                 ]
 
-        self._table(m, passes, taken, shadow_row)
-        return m
-
-    def _table(self, m: Module, passes: Value, commit: data.View, shadow_row: data.View) -> None:
-        """The rows in pieces as wide as a RAM; each with a bit that says it was ever written.
-
-        That bit chooses between the piece and the default set: together with what is written
-        meanwhile it is one look-up table per bit, which is all the time there is behind a RAM.
-        """
-        writes = Signal()
-        index_before, was_written, is_default_now = Signal(self.symbol_bits), Signal(), Signal()
-        is_written = Signal()
-        target = commit.symbol_index[: self.symbol_bits]
-        m.d.comb += [
-            writes.eq(passes & ~commit.is_default),
-            is_default_now.eq(passes & commit.is_default),
-            is_written.eq(writes & (target == index_before)),
-        ]
-        m.d.sync += [
-            index_before.eq(self.symbol_index),
-            was_written.eq(writes & (target == self.symbol_index)),
-        ]
+        # rows in pieces as wide as a RAM, each with a bit that says it was ever written: that bit
+        # chooses between the piece and the default set, and has not far to go
         shadow, default, row = (
             view.as_value() for view in (shadow_row, self.default_row, self.row)
         )
-        # the shadow stands still while a set is put in force and in the cycle behind it
-        chosen = Signal()
-        m.d.comb += chosen.eq(is_written | was_written)
-        otherwise = Signal(len(row))
-        m.d.comb += otherwise.eq(Mux(chosen | is_default_now, shadow, default))
         done = []
         for start in range(0, len(row), PIECE_BITS - 1):
             end = min(start + PIECE_BITS - 1, len(row))
-            piece = SweptMemory(end - start + 1, 1 << self.symbol_bits, is_transparent=False)
+            piece = SweptMemory(end - start + 1, 1 << self.symbol_bits, registered=1)
             m.submodules[f"piece_{start}"] = piece
             address, found = piece.read()
             m.d.comb += [
-                piece.write_enable.eq(writes),
-                piece.write_address.eq(target),
+                piece.write_enable.eq(passes & ~taken.is_default),
+                piece.write_address.eq(taken.symbol_index),
                 piece.write_data.eq(Cat(shadow[start:end], 1)),
                 address.eq(self.symbol_index),
+                row[start:end].eq(Mux(found[-1], found[:-1], default[start:end])),
             ]
-            m.d.sync += row[start:end].eq(
-                Mux(found[-1] & ~chosen, found[:-1], otherwise[start:end])
-            )
             done.append(piece.init_done)
         m.d.comb += self.init_done.eq(done[0])
+        return m

@@ -48,17 +48,6 @@ def set_of(key: data.View) -> Value:
     return fold[:SET_BITS]
 
 
-def pairs_below(left: Value, right: Value) -> tuple[Value, Value]:
-    """For each two bits of ``left < right``: whether they are below, and whether not above."""
-    width = (max(len(left), len(right)) + 1) // 2
-    below, not_above = [], []
-    for i in range(width):
-        a, b = left[2 * i : 2 * i + 2], right[2 * i : 2 * i + 2]
-        below.append(a < b)
-        not_above.append(a <= b)
-    return Cat(*below), Cat(*not_above)
-
-
 class RecentOrders(wiring.Component):
     """A fixed table of what passed, and when.
 
@@ -67,7 +56,7 @@ class RecentOrders(wiring.Component):
     but not while ``remember_ready`` is 0: then ``holds`` means nothing.
 
     ``remember_valid``, ``remember_key``, ``remember_t_ns``: the order passed; taken while
-    ``remember_ready``, in the table when it is ready again (8 cycles).
+    ``remember_ready``, in the table when it is ready again (7 cycles).
     """
 
     def __init__(self, symbol_bits: int = 10, strategy_bits: int = 4) -> None:
@@ -106,12 +95,13 @@ class RecentOrders(wiring.Component):
                 way.write_address.eq(new_set),
                 way.write_data.eq(new),
             ]
-        self._look_up(m, ways)
+        same, ages, is_below = self._compare(
+            m, ways, Mux(is_busy, new.key.as_value(), self.key.as_value())
+        )
+        m.d.comb += self.holds.eq(Cat(*(same[i] & is_below[i] for i in range(WAYS))).any())
 
         # replacement: read, match, compare the ages of two and two, compare the older, write
         found = Signal(WAYS)
-        keys = [Signal(self._key, name=f"key_{i}") for i in range(WAYS)]
-        ages = [Signal(TIME_BITS, name=f"age_{i}") for i in range(WAYS)]
         older = [Signal(range(WAYS), name=f"older_{i}") for i in range(WAYS // 2)]
         oldest_ages = [Signal(TIME_BITS, name=f"oldest_age_{i}") for i in range(WAYS // 2)]
         chosen = Signal(range(WAYS))
@@ -126,19 +116,11 @@ class RecentOrders(wiring.Component):
                 ]
                 m.next = "READ"
             with m.State("READ"):
-                m.next = "KEEP"
-            with m.State("KEEP"):
-                for number, way in enumerate(ways):
-                    row = way.read_data[0]
-                    m.d.sync += [keys[number].eq(row.key), ages[number].eq(row.passed_ns)]
-                m.next = "MATCH"
-            with m.State("MATCH"):
-                m.d.sync += [
-                    found[number].eq(kept.as_value() == new.key.as_value())
-                    for number, kept in enumerate(keys)
-                ]
+                m.next = "COMPARE"
+            with m.State("COMPARE"):
                 m.next = "PAIRS"
             with m.State("PAIRS"):
+                m.d.sync += found.eq(Cat(*same))
                 for i, (index, age) in enumerate(zip(older, oldest_ages, strict=True)):
                     second = Signal(name=f"second_{i}")
                     m.d.comb += second.eq(ages[2 * i + 1] < ages[2 * i])
@@ -160,30 +142,37 @@ class RecentOrders(wiring.Component):
                 m.next = "IDLE"
         return m
 
-    def _look_up(self, m: Module, ways: list[SweptMemory]) -> None:
-        """Stage 1: one look-up table behind the RAM; stage 2: the rest."""
-        key = Signal(self._key)
+    def _compare(
+        self, m: Module, ways: list[SweptMemory], wanted: Value
+    ) -> tuple[list[Value], list[Signal], list[Value]]:
+        """For each way, in the cycle after the RAM's: same key, when it passed, is it below.
+
+        Behind the RAM is one look-up table, for two bits of the key, or a register.
+        """
+        key = Signal(len(wanted))
         earliest = Signal(TIME_BITS + 1)  # a passing after this is less than the window ago
+        earliest_later = Signal.like(earliest)
         is_on = Signal(2)
         m.d.sync += [
-            key.eq(self.key),
+            key.eq(wanted),
             earliest.eq(self.t_ns - self.window_ns),
+            earliest_later.eq(earliest),
             is_on.eq(Cat(self.window_ns.any(), is_on[0])),
         ]
-        is_before_all_now = Signal()
-        m.d.sync += is_before_all_now.eq(earliest[-1])
-        hits = []
+        is_before_all = earliest_later[-1]  # below 0
+        half = TIME_BITS // 2
+        low, high = earliest_later[:half], earliest_later[half:TIME_BITS]
+        same, ages, is_below = [], [], []
         for number, way in enumerate(ways):
             row = way.read_data[0]
-            raw, wanted = row.key.as_value(), key.as_value()
-            same = Signal((len(raw) + 1) // 2, name=f"same_{number}")
-            below = Signal((TIME_BITS + 1) // 2, name=f"below_{number}")
-            not_above = Signal.like(below, name=f"not_above_{number}")
-            pairs = pairs_below(earliest[:TIME_BITS], row.passed_ns)
-            m.d.sync += [below.eq(pairs[0]), not_above.eq(pairs[1])]
-            for i in range(len(same)):
-                m.d.sync += same[i].eq(raw[2 * i : 2 * i + 2] == wanted[2 * i : 2 * i + 2])
-            # a carry runs through pairs that are equal and begins in one that is below
-            is_below = (not_above + below)[len(below)]
-            hits.append(same.all() & (is_below | is_before_all_now))
-        m.d.comb += self.holds.eq(is_on[1] & Cat(*hits).any())
+            raw = row.key.as_value()
+            pairs = Signal((len(raw) + 1) // 2, name=f"same_{number}")
+            age = Signal(TIME_BITS, name=f"age_{number}")
+            m.d.sync += age.eq(row.passed_ns)
+            for i in range(len(pairs)):
+                m.d.sync += pairs[i].eq(raw[2 * i : 2 * i + 2] == key[2 * i : 2 * i + 2])
+            below = (high < age[half:]) | ((high <= age[half:]) & (low < age[:half]))
+            same.append(pairs.all())
+            ages.append(age)
+            is_below.append(is_on[1] & (below | is_before_all))
+        return same, ages, is_below

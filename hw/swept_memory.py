@@ -18,8 +18,8 @@ class SweptMemory(Elaboratable):
 
     Add it as a submodule. ``read(i)`` gives (address, data). The data of an address are there one
     cycle later: what was written in the cycle of the address (``is_transparent``, which costs time
-    behind the RAM) or what was there before. The first ``registered`` ports take two cycles, and
-    their data hold every write of the cycles before they show. With ``is_immediate`` it is a
+    behind the RAM) or what was there before. The first ``registered`` ports take two cycles, with
+    nothing but a register behind the RAM; they are not transparent. With ``is_immediate`` it is a
     distributed RAM, for a few dozen rows: the data of an address are there in the same cycle.
 
     ``write_enable`` and what belongs to it are ignored until ``init_done``.
@@ -87,15 +87,5 @@ class SweptMemory(Elaboratable):
             if number >= self.registered:
                 m.d.comb += raw.eq(port.data)
                 continue
-            # behind the RAM there is time for one look-up table: what is written is chosen before
-            before, was_written = Signal(self._bits), Signal()
-            address_before = Signal.like(address)
-            is_written = Signal()
-            m.d.comb += is_written.eq(self.write_enable & (self.write_address == address_before))
-            m.d.sync += [
-                address_before.eq(address),
-                before.eq(data),
-                was_written.eq(self.write_enable & (self.write_address == address)),
-                raw.eq(Mux(is_written | was_written, Mux(is_written, data, before), port.data)),
-            ]
+            m.d.sync += raw.eq(port.data)
         return m

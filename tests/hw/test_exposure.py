@@ -334,17 +334,25 @@ def test_hold_keeps_tells_out(model) -> None:
     assert pair.row(1)["mark_price"] == 5
 
 
-def test_row_on_its_way_is_overtaken(model) -> None:
-    """A row that is written while the gate reads it is shown as it is after the write."""
+def test_row_and_sums_change_together(model) -> None:
+    """What is asked for after ``written`` shows the new row; the sums are new in that cycle."""
     pair = Pair(model, SEED)
-    for offset in range(4):
-        tell = {"kind": KINDS["mark"], "symbol_index": 2, "price": 100 + offset}
+    pair.tell("broken", 2, SELLS[0], 10, 0)
+    pair.settle()
+    for price in (100, 101, 250):
+        tell = {"kind": KINDS["mark"], "symbol_index": 2, "price": price}
         assert model.step(tell_valid=1, tell=tell)["tell_ready"]
         shown = []
-        while not (now := model.step(prefetch=2))["is_idle"]:
-            shown.append((now["written"], model.fields(now, "row")["mark_price"]))
-        written_at = next(i for i, (written, _) in enumerate(shown) if written)
-        prices = [price for _, price in shown] + [model.fields(now, "row")["mark_price"]]
-        assert prices[written_at + 1] == 100 + offset
-        assert prices[written_at] != 100 + offset
+        for _ in range(TELL_CYCLES + 4):
+            now = model.step(prefetch=2)
+            shown.append(
+                (
+                    now["written"],
+                    model.fields(now, "row")["mark_price"],
+                    model.fields(now, "totals")["gross_notional"],
+                )
+            )
+        written_at = next(i for i, (written, *_) in enumerate(shown) if written)
+        assert shown[written_at][2] != 10 * price == shown[written_at + 1][2]
+        assert shown[written_at + 2][1] != price == shown[written_at + 3][1]
         pair.settle()

@@ -141,16 +141,21 @@ def test_every_row_is_one_set(model) -> None:
     assert commit(model, None, 1)
     for limits, target, number in ((second, 4, 2), (third, None, 3), (first, 4, 4)):
         write(model, limits)
+        before = row(model, 4)
         values = {"is_default": int(target is None), "symbol_index": target or 0,
                   "sequence_number": number}  # fmt: skip
-        seen = []
+        model.step(symbol_index=4)
         model.step(symbol_index=4, commit_valid=1, commit=values)
-        for _ in range(8):
+        shown = []
+        for _ in range(10):
             now = model.step(symbol_index=4)
-            seen.append((model.fields(now, "row"), now["accepted"]))
-        assert all(shown in known for shown, _ in seen)
-        shown_at = next(i for i, (_, accepted) in enumerate(seen) if accepted)
-        assert seen[shown_at][0] == seen[-1][0]
+            shown.append((model.fields(now, "row"), now["accepted"]))
+        assert all(values in known for values, _ in shown)
+        accepted_at = next(i for i, (_, accepted) in enumerate(shown) if accepted)
+        after = before if target is None else of_scope(limits, SCOPE_SYMBOL)
+        assert all(values == before for values, _ in shown[: accepted_at + 1])
+        assert all(values == after for values, _ in shown[accepted_at + 2 :])
+    assert row(model, 5) == of_scope(third, SCOPE_SYMBOL)
 
 
 def test_hold(model) -> None:

@@ -87,7 +87,7 @@ def test_same_as_reference(model) -> None:
             cycles = 0
             while not model.step(key=key(request))["remember_ready"]:
                 cycles += 1
-            assert cycles <= 8
+            assert cycles <= 7
     assert min(seen) > 300
 
 
