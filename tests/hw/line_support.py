@@ -22,22 +22,13 @@ from nic.framing.feed_format import FeedFormat
 from nic.framing.reference import LineSettings
 from sim.feed_traffic import Frames
 from sim.gateware import harness
+from sim.gateware.feed_lines import settings_value
 
 __all__ = ["IEX_LINE", "LINES", "NASDAQ_LINE"]
 
 SEED = int(os.environ.get("TICKWIRE_SEED", "11"))
 DRAIN_CYCLES = 16
 """Cycles after the last beat in which everything comes out."""
-
-
-def settings_value(settings: LineSettings) -> dict[str, int]:
-    """A line's settings as the parser's port takes them."""
-    return {
-        "destination_address": settings.destination_address,
-        "destination_port": settings.destination_port,
-        "is_pinned": int(bool(settings.session)),
-        "session": int.from_bytes(settings.session, "little"),
-    }
 
 
 def beats_of(frames: Frames) -> dict[str, NDArray[Any]]:

@@ -13,7 +13,8 @@ from nic.framing.arbiter_reference import ReferenceArbiter
 from nic.framing.enumerations import ARBITER
 from nic.framing.feed_format import NASDAQ
 from sim.gateware import harness
-from tests.hw.arbiter_support import CycleArbiter, Line, delayed, feed_items, schedule
+from sim.gateware.cycle_arbiter import CycleArbiter
+from tests.hw.arbiter_support import Line, delayed, feed_items, schedule
 
 SEED = int(os.environ.get("TICKWIRE_SEED", "5"))
 SYMBOL_BITS = 10

@@ -7,20 +7,15 @@ import random
 
 import numpy as np
 import pytest
-from amaranth.hdl import Module
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
-from line_support import NASDAQ_LINE, beats_of, settings_value
+from line_support import NASDAQ_LINE, beats_of
 
-from hw.arbiter import Arbiter
-from hw.line_parser import LineParser
 from hw.line_signature import PARSER_CYCLES, DatagramKind
-from hw.symbol_filter import SymbolFilter
 from nic.framing.arbiter_reference import ReferenceArbiter, ReferenceFilter
 from nic.framing.reference import ReferenceParser
 from sim.feed_traffic import FeedTraffic, Frames
 from sim.gateware import harness
-from tests.hw.arbiter_support import CycleArbiter
+from sim.gateware.cycle_arbiter import CycleArbiter
+from sim.gateware.feed_lines import FeedLines, settings_value
 
 SEED = int(os.environ.get("TICKWIRE_SEED", "61"))
 TABLE_BITS = 8
@@ -28,57 +23,6 @@ LOCATES = (1, 2, 3, 77, 200, 255, 256, 40_000)
 FEED = NASDAQ_LINE.feed
 
 pytestmark = pytest.mark.timeout(400)  # the first time the model is compiled
-
-
-class Lines(wiring.Component):
-    """Two parsers, the filter and the arbiter; and what goes between them, to look at."""
-
-    def __init__(self) -> None:
-        self.parsers = {name: LineParser(FEED) for name in "ab"}
-        self.filter = SymbolFilter(table_bits=TABLE_BITS)
-        self.arbiter = Arbiter(FEED)
-        of_parser, of_arbiter = self.parsers["a"].signature.members, self.arbiter.signature.members
-        parsed = of_parser["parsed"].signature
-        super().__init__(
-            {f"line_{name}": of_parser["line"] for name in "ab"}
-            | {f"settings_{name}": of_parser["settings"] for name in "ab"}
-            | {f"parsed_{name}": Out(parsed) for name in "ab"}
-            | {"write": self.filter.signature.members["write"], "cycle": of_arbiter["cycle"]}
-            | {"is_arbitrating": In(1), "init_done": Out(1)}
-            | {
-                name: of_arbiter[name]
-                for name in ("event", "expected", "gap_next", "gap_end", "counters")
-            }
-        )
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules += [*self.parsers.values(), self.filter, self.arbiter]
-        for name, parser in self.parsers.items():
-            parsed, shown = parser.parsed, getattr(self, f"parsed_{name}")
-            connect(m, flipped(getattr(self, f"line_{name}")), parser.line)
-            connect(m, parsed, getattr(self.arbiter, name))
-            m.d.comb += [
-                parser.settings.eq(getattr(self, f"settings_{name}")),
-                getattr(self.filter, f"locate_{name}").valid.eq(parsed.locate.valid),
-                getattr(self.filter, f"locate_{name}").payload.eq(parsed.locate.payload),
-                getattr(self.arbiter, f"symbol_{name}").eq(getattr(self.filter, f"symbol_{name}")),
-                shown.upcoming.eq(parsed.upcoming),
-            ]
-            for part in ("message", "datagram", "locate"):
-                given, out = getattr(parsed, part), getattr(shown, part)
-                m.d.comb += [out.valid.eq(given.valid), out.payload.eq(given.payload)]
-        connect(m, flipped(self.write), self.filter.write)
-        m.d.comb += [
-            self.arbiter.cycle.eq(self.cycle),
-            self.arbiter.is_arbitrating.eq(self.is_arbitrating),
-            self.event.valid.eq(self.arbiter.event.valid),
-            self.event.payload.eq(self.arbiter.event.payload),
-            self.init_done.eq(self.filter.init_done),
-        ]
-        for name in ("expected", "gap_next", "gap_end", "counters"):
-            m.d.comb += getattr(self, name).eq(getattr(self.arbiter, name))
-        return m
 
 
 def published(seed: int, count: int) -> list[bytes]:
@@ -122,7 +66,7 @@ def words_of(frames: Frames, total: int, skew: int) -> dict[str, object]:
 def test_events_are_those_of_the_specifications(skew: int, loss: float) -> None:
     seed = SEED + skew
     print(f"seed {seed}")
-    model = harness.model(Lines(), "feed_lines", seed=SEED)
+    model = harness.model(FeedLines(FEED, TABLE_BITS), "feed_lines", seed=SEED)
     model.hold(
         is_arbitrating=1,
         settings_a=settings_value(NASDAQ_LINE),
