@@ -29,6 +29,11 @@ FROM_FEED = ("last_price", "trading_state", "short_sale_state", "operational_hal
 GROUPS = ("host", *FROM_FEED)
 
 
+def best_layout() -> data.StructLayout:
+    """The best prices of a symbol, as the trigger compares with them; 0 is not there."""
+    return data.StructLayout({"bid_price": PRICE_BITS, "ask_price": PRICE_BITS})
+
+
 def groups_layout() -> data.StructLayout:
     """Which parts of a top a host's write is about."""
     return data.StructLayout(dict.fromkeys(GROUPS, 1))
@@ -52,6 +57,7 @@ class Prices(wiring.Component):
     ``write`` changes the ``groups`` of a symbol's top, all in one cycle, and is taken when
     ``ready``: not in the cycle of a tick. A prefetch in that cycle finds the top as it was.
 
+    ``watched`` and ``best`` are the same for the trigger: the gate looks at other symbols, too.
     ``gap_opened`` makes every top's ``book_state`` at least gapped, until ``clear_gap``;
     ``is_gapped`` shows it. ``market_phase`` follows the feed's system events, or ``set_phase``.
     All is 0 (unknown) after reset, when ``init_done``.
@@ -69,6 +75,8 @@ class Prices(wiring.Component):
                 "set_phase": In(stream.Signature(PHASE_BITS)),
                 "prefetch": In(symbol_bits),
                 "top": Out(top_layout()),
+                "watched": In(symbol_bits),
+                "best": Out(best_layout()),
                 "write": In(
                     stream.Signature(
                         data.StructLayout(
@@ -112,7 +120,17 @@ class Prices(wiring.Component):
                 table.write_data[name].eq(write.payload.top[name]),
                 self.top[name].eq(kept[name]),
             ]
-        m.d.sync += kept.eq(table.read_data[0])
+        m.submodules.best = best = SweptMemory(
+            best_layout(), 1 << self.symbol_bits, is_transparent=False
+        )
+        m.d.comb += [
+            best.write_enable.eq(table.write_enable),
+            best.write_address.eq(table.write_address),
+            best.write_data.bid_price.eq(write.payload.top.bid_price),
+            best.write_data.ask_price.eq(write.payload.top.ask_price),
+            best.read_address[0].eq(self.watched),
+        ]
+        m.d.sync += [kept.eq(table.read_data[0]), self.best.eq(best.read_data[0])]
 
         # An event's update is on its way to the table in cycle 1, and in it in cycle 2: what was
         # addressed meanwhile takes it from here.

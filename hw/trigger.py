@@ -17,6 +17,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.event import event_layout
 from hw.gate_ports import TriggerPort
+from hw.prices import best_layout
 from hw.request import (
     STRATEGY_BITS,
     SYMBOL_BITS,
@@ -25,7 +26,6 @@ from hw.request import (
     Origin,
     request_layout,
 )
-from hw.risk_view import top_layout
 from hw.swept_memory import SweptMemory
 from hw.tick import tick_layout
 from hw.trigger_queue import TriggerQueue
@@ -79,11 +79,11 @@ ROW_STATE = data.StructLayout({"was_true": 1, "is_spent": 1, "in_flight": IN_FLI
 class Trigger(wiring.Component):
     """The trigger table of two to the power ``symbol_bits`` symbols.
 
-    ``event`` in cycle 0, ``tick`` (``hw.tick``) of the same event in cycle 1, ``top`` of its symbol
-    in cycle 2. ``gate`` is how requests leave. ``command`` arms a row (``row``, all of it) or
-    acknowledges a request of a ``generation``; taken when ``ready``, which is in cycles without an
-    event of a wanted symbol: an event in the cycle after finds it done. ``has_room``: what fires
-    in this cycle can be kept. ``counters`` (the table ``TRIGGER``) follow by two cycles.
+    ``event`` in cycle 0, ``tick`` (``hw.tick``) of the same event in cycle 1, the ``best`` prices
+    of its symbol in cycle 2. ``gate`` is how requests leave. ``command`` arms a row (``row``, all
+    of it) or acknowledges a request of a ``generation``; taken when ``ready``, which is in cycles
+    without an event of a wanted symbol: an event in the cycle after finds it done. ``has_room``:
+    what fires in this cycle can be kept. ``counters`` (the table ``TRIGGER``) follow by two cycles.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Trigger(wiring.Component):
             {
                 "event": In(wiring.Signature({"valid": Out(1), "payload": Out(event)})),
                 "tick": In(wiring.Signature({"valid": Out(1), "payload": Out(tick)})),
-                "top": In(top_layout()),
+                "best": In(best_layout()),
                 "gate": Out(TriggerPort(symbol_bits, strategy_bits, venue_bits)),
                 "command": In(
                     stream.Signature(command_layout(symbol_bits, strategy_bits, venue_bits))
@@ -218,8 +218,8 @@ class Trigger(wiring.Component):
         terms: list[Value] = [row.price_condition == PRICE_CONDITION.value("any")]
         for name, compared in (
             ("threshold", row.threshold_price),
-            ("best_bid", self.top.bid_price),
-            ("best_ask", self.top.ask_price),
+            ("best_bid", self.best.bid_price),
+            ("best_ask", self.best.ask_price),
         ):
             is_compared = row.compared_price == COMPARED_PRICE.value(name)
             is_there = is_compared & compared.any() & has_price

@@ -119,6 +119,7 @@ def test_same_as_plain_tables(model) -> None:
     ticks = [some_tick(r) for _ in range(CYCLES)]
     valid = [r.random() < (0.9 if cycle % 1000 < 500 else 0.3) for cycle in range(CYCLES)]
     prefetch = [r.choice(SYMBOLS) for _ in range(CYCLES)]
+    watched = [r.choice(SYMBOLS) for _ in range(CYCLES)]
     writes = [
         {
             "symbol_index": r.choice(SYMBOLS),
@@ -133,6 +134,7 @@ def test_same_as_plain_tables(model) -> None:
             "tick__valid": np.array(valid, np.uint64),
             "tick__payload": columns(ticks),
             "prefetch": np.array(prefetch, np.uint64),
+            "watched": np.array(watched, np.uint64),
         },
         feeds={"write": feed},
     )
@@ -152,6 +154,9 @@ def test_same_as_plain_tables(model) -> None:
         for at in (cycle, cycle + 1):
             if valid[at]:
                 seen.tick(ticks[at])
+        row = tops.rows[watched[cycle]]
+        best = {name: row[name] for name in ("bid_price", "ask_price")}
+        assert model.fields(rows[cycle + 2], "best") == best, cycle
         assert model.fields(rows[cycle + 2], "top") == seen.top(prefetch[cycle]), cycle
 
 

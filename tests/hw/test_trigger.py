@@ -124,7 +124,7 @@ def inputs(events: list[tuple[int, Tick, int, int] | None]) -> dict[str, object]
         "event__payload": {"is_wanted": has.astype(np.uint64), "symbol_index": symbol},
         "tick__valid": late(has.astype(np.uint64), 1),
         "tick__payload": {"symbol_index": late(symbol, 1), **tick},
-        "top": {
+        "best": {
             "bid_price": late(column([e[2] if e else 0 for e in events], 31), 2),
             "ask_price": late(column([e[3] if e else 0 for e in events], 31), 2),
         },
