@@ -25,6 +25,7 @@ class GateSequence(wiring.Component):
     may be trusted (``is_fast``); three cycles later ``decides`` is 1 and ``passed`` is its verdict.
     A pass is then carried out until ``is_done``, which is not 1 in the cycle after the verdict
     while anything is to be done.
+    ``settles``: that is under way.
     ``uses_held``: the tables and the decision see the held request; ``holds``: nothing else may
     change anything.
     """
@@ -47,6 +48,7 @@ class GateSequence(wiring.Component):
     is_fast: Out(1)
     begins: Out(1)
     decides: Out(1)
+    settles: Out(1)
     uses_held: Out(1)
     holds: Out(1)
 
@@ -106,6 +108,8 @@ class GateSequence(wiring.Component):
                 m.next = "IDLE"
                 with m.If(self.passed):
                     m.next = "COMMIT"
-            with m.State("COMMIT"), m.If(self.is_done):
-                m.next = "IDLE"
+            with m.State("COMMIT"):
+                m.d.comb += self.settles.eq(1)
+                with m.If(self.is_done):
+                    m.next = "IDLE"
         return m

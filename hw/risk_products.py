@@ -11,7 +11,13 @@ from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 
-from hw.carry_save import MULTIPLIER_BITS, exceeds, is_not_negative, partial_products
+from hw.carry_save import (
+    MULTIPLIER_BITS,
+    carry_save,
+    exceeds,
+    is_not_negative,
+    partial_products,
+)
 from nic.offload.enumerations import GATE
 from nic.offload.limits import QUANTITY_BITS
 
@@ -56,11 +62,11 @@ def is_multiple(m: Module, value: Value, limits: Any, name: str) -> Value:
         crossed[1].eq(value[low:] * inverse[:upper]),
     ]
     bound = later(m, highest)
-    has_rest = later(m, (value & mask).any())
-    upper_sum = (product[low:] + (crossed[0] + crossed[1])[:upper])[:upper]
-    lower_fits = product[:low] <= bound[:low]
-    fits = Cat(lower_fits, bound[low:]) > Cat(Const(0, 1), upper_sum)
-    return later(m, fits & ~has_rest)
+    left, right, _ = carry_save([product[low:], *crossed], 0)
+    lower_fits, upper_sum, fits = Signal(), Signal(upper), Signal()
+    m.d.comb += [lower_fits.eq(product[:low] <= bound[:low]), upper_sum.eq(left + right)]
+    m.d.sync += fits.eq(Cat(Const(0, 1), upper_sum) < Cat(lower_fits, bound[low:]))
+    return fits & ~later(m, (value & mask).any(), 2)
 
 
 class NotionalChecks:
