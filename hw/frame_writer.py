@@ -82,12 +82,15 @@ class FrameInWork:
         self.total_length = Signal(16)
         self.ip_checksum = Signal(SUM_BITS)
         self.tcp_checksum = Signal(SUM_BITS)
-        # What the control says.
+        # What the control says: one of four states, and what is done in this cycle.
+        self.is_filling = Signal(init=1)
         self.is_waiting = Signal()
+        self.is_fetching = Signal()
+        self.is_sending = Signal()
         self.begin = Signal()
         """Go back to the first word of the header."""
         self.fill = Signal()
-        """Words move on towards the last register, which holds its beat; the payload is cleared."""
+        """Words move on towards the last register, which holds its beat."""
         self.load = Signal()
         """The first beat goes into the last register, and waits there."""
         self.step = Signal()
@@ -306,7 +309,10 @@ class FrameWriter(wiring.Component):
             m.d.sync += row.eq(0)
 
     def _payload_stages(self, m: Module, frame: FrameInWork) -> None:
-        """The payload's words: template and what is filled in, both together, the one before."""
+        """The payload's words: template and what is filled in, both together, the one before.
+
+        Behind the payload come zeros; so between frames nothing but zeros stands here.
+        """
         tagged = self.header_descriptor.is_tagged
         template = Signal(WORD_BITS)
         filled = Signal(WORD_BITS)
@@ -315,19 +321,18 @@ class FrameWriter(wiring.Component):
         is_inside = Signal()
         m.d.comb += after.eq(position + 1)
         content = filled_word(m, frame.pieces, frame.order.request.action, position)
-        with m.If(frame.fill | frame.load):
+        with m.If(frame.is_filling | frame.is_fetching):
             # With the second beat, the word that goes in here is of the fourth.
             first = (3 - FIRST_BEAT[1], 3 - FIRST_BEAT[0])
-            m.d.sync += [
-                position.eq(Mux(tagged, *first)),
-                is_inside.eq(0),
-                Cat(template, filled, frame.payload, frame.payload_before).eq(0),
-            ]
+            m.d.sync += [position.eq(Mux(tagged, *first)), is_inside.eq(0)]
         with m.Elif(frame.step):
             m.d.sync += [
                 position.eq(after),
                 self.payload_row.eq(frame.first_row + after),
                 is_inside.eq(~after[-1] & (after < frame.payload_words) & ~frame.is_resend),
+            ]
+        with m.If(frame.is_filling | frame.is_fetching | frame.step):
+            m.d.sync += [
                 template.eq(Mux(is_inside, self.payload_word, 0)),
                 filled.eq(Mux(is_inside & frame.is_order, content, 0)),
                 frame.payload.eq(template | filled),
@@ -370,65 +375,69 @@ class FrameWriter(wiring.Component):
         is_stale = Signal(init=1)
         may_start = ~(is_stale & self.is_connected)
         play_word = Signal(WORD_INDEX_BITS)
-        done = Signal(range(FETCH_CYCLES))  # cycles of the state fill or fetch
+        is_filled = Signal()
+        fetched = Signal(range(FETCH_CYCLES))
+        fills = Signal(range(FILL_CYCLES))
+        is_gone = ~self.transmit.valid | self.transmit.ready
+        is_fetched = fetched == FETCH_CYCLES - 1
         m.d.comb += [
+            frame.fill.eq((frame.is_filling & ~is_filled) | (frame.is_fetching & ~is_fetched)),
+            frame.load.eq(
+                (frame.is_filling & is_filled & is_gone) | (frame.is_fetching & is_fetched)
+            ),
+            frame.step.eq(frame.is_sending & self.transmit.ready),
+            self.play.eq(frame.is_fetching | (frame.is_sending & frame.is_resend)),
+            self.play_step.eq(frame.is_fetching | (frame.step & frame.is_resend)),
             self.play_address.word.eq(play_word),
         ]
+        m.d.sync += self.is_idle.eq(0)
         with m.If(self.play_step):
             m.d.sync += play_word.eq(play_word + 1)
-        with m.If(frame.begin):
-            m.d.sync += [frame.is_resend.eq(0), done.eq(0)]
-        m.d.sync += self.is_idle.eq(0)
-        with m.FSM(init="fill"):
-            with m.State("fill"):
-                with m.If(self.transmit.ready):
-                    m.d.sync += self.transmit.valid.eq(0)
-                with m.If(done != FILL_CYCLES):
-                    m.d.comb += frame.fill.eq(1)
-                    m.d.sync += done.eq(done + 1)
-                with m.Elif(~self.transmit.valid | self.transmit.ready):
-                    m.d.comb += frame.load.eq(1)
-                    m.d.sync += self.is_idle.eq(may_start)
-                    m.next = "wait"
-            with m.State("wait"):
-                m.d.comb += frame.is_waiting.eq(1)
+        with m.If(frame.is_filling):
+            m.d.sync += [fills.eq(fills + 1), is_filled.eq(is_filled | (fills == FILL_CYCLES - 1))]
+            with m.If(self.transmit.ready):
+                m.d.sync += self.transmit.valid.eq(0)
+            with m.If(frame.load):
                 m.d.sync += [
-                    self.play_address.slot.eq(self.resend_slot),
-                    play_word.eq(DESCRIPTOR_WORD),
-                    done.eq(0),
+                    frame.is_filling.eq(0),
+                    frame.is_waiting.eq(1),
+                    self.is_idle.eq(may_start),
                 ]
-                with m.If(self.start):
-                    m.d.sync += self.transmit.valid.eq(1)
-                    m.next = "send"
-                with m.Elif(self.resend):
-                    m.d.sync += frame.is_resend.eq(1)
-                    m.next = "fetch"
-                with m.Elif(~may_start):
-                    m.d.comb += frame.begin.eq(1)
-                    m.d.sync += is_stale.eq(0)
-                    m.next = "fill"
-                with m.Else():
-                    m.d.sync += self.is_idle.eq(1)
-            with m.State("fetch"):
-                m.d.comb += [self.play.eq(1), self.play_step.eq(1)]
-                m.d.sync += done.eq(done + 1)
-                with m.If(done == READ_LATENCY):
-                    found = data.View(SegmentDescriptor, self.play_data)
-                    m.d.sync += self.segment.frame_bytes.eq(found.frame_bytes)
-                with m.If(done != FETCH_CYCLES - 1):
-                    m.d.comb += frame.fill.eq(1)
-                with m.Else():
-                    m.d.comb += frame.load.eq(1)
-                    m.d.sync += self.transmit.valid.eq(1)
-                    m.next = "send"
-            with m.State("send"):
-                m.d.comb += [
-                    self.play.eq(frame.is_resend),
-                    self.play_step.eq(frame.step & frame.is_resend),
-                    frame.step.eq(self.transmit.ready),
+        with m.If(frame.is_waiting):
+            m.d.sync += [
+                self.play_address.slot.eq(self.resend_slot),
+                play_word.eq(DESCRIPTOR_WORD),
+                fetched.eq(0),
+                frame.is_waiting.eq(may_start & ~self.start & ~self.resend),
+                frame.is_sending.eq(self.start),
+                frame.is_fetching.eq(self.resend),
+                frame.is_resend.eq(self.resend),
+                self.is_idle.eq(may_start & ~self.start & ~self.resend),
+                self.transmit.valid.eq(self.start),
+            ]
+            with m.If(~may_start & ~self.start & ~self.resend):
+                m.d.comb += frame.begin.eq(1)
+                m.d.sync += is_stale.eq(0)
+        with m.If(frame.is_fetching):
+            m.d.sync += fetched.eq(fetched + 1)
+            with m.If(fetched == READ_LATENCY):
+                found = data.View(SegmentDescriptor, self.play_data)
+                m.d.sync += self.segment.frame_bytes.eq(found.frame_bytes)
+            with m.If(is_fetched):
+                m.d.sync += [
+                    frame.is_fetching.eq(0),
+                    frame.is_sending.eq(1),
+                    self.transmit.valid.eq(1),
                 ]
-                with m.If(frame.step & frame.is_last):
-                    m.d.comb += frame.begin.eq(1)
-                    m.next = "fill"
+        with m.If(frame.step & frame.is_last):
+            m.d.comb += frame.begin.eq(1)
+            m.d.sync += frame.is_sending.eq(0)
+        with m.If(frame.begin):
+            m.d.sync += [
+                frame.is_filling.eq(1),
+                frame.is_resend.eq(0),
+                is_filled.eq(0),
+                fills.eq(0),
+            ]
         with m.If(~self.is_connected):
             m.d.sync += is_stale.eq(1)
