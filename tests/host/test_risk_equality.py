@@ -5,7 +5,8 @@ import os
 from collections import Counter
 
 import pytest
-from risk_driver import Pair
+
+from sim.risk_driver import Pair
 
 STEPS = 3_000
 FIRST = 1_000 * int(os.environ.get("TICKWIRE_SEED", "0"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drives the Cython gate and its reference with the same random steps and compares them."""
+"""Drives risk gates and their reference with the same random steps and compares them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import random
 from dataclasses import asdict
 from typing import Any
 
-from risk_limits import random_limits
-
 from host.risk.gate import RiskGate
 from host.risk.reference import ReferenceGate
 from host.risk.reference_request import BUY, CANCEL, DAY, IOC, NEW, REPLACE, SELLS, Request
 from host.risk.seal import Seal
 from nic.offload.enumerations import KILL_SCOPE, MARKET_PHASE
+from sim.risk_limits import random_limits
 
 SYMBOLS = 3
 ORDERS = 16
@@ -38,7 +37,7 @@ STEPS = {
 """Kinds of steps and how often each is taken."""
 
 
-def new_gate(symbols: int = SYMBOLS, orders: int = ORDERS, **kinds: object) -> RiskGate:
+def new_gate(symbols: int = SYMBOLS, orders: int = ORDERS, **kinds: Any) -> RiskGate:
     """A gate of its own, without limits."""
     return RiskGate(symbols, orders, Seal(KEY), **kinds)
 
@@ -64,16 +63,20 @@ class Pair:
         """What is held against the reference."""
         return new_gate()
 
+    def gates(self) -> tuple[Any, ...]:
+        """Every gate that takes the driver's commands."""
+        return (self.gate, self.reference)
+
     def both(self, command: str, *arguments: Any) -> None:
         """Give both gates the same command; they take it, or raise the same error."""
         outcomes = []
-        for gate in (self.gate, self.reference):
+        for gate in self.gates():
             try:
                 getattr(gate, command)(*arguments)
                 outcomes.append("")
             except (ValueError, RuntimeError, IndexError) as error:
                 outcomes.append(type(error).__name__)
-        assert outcomes[0] == outcomes[1], f"{command}{arguments}: {outcomes}, {self.where()}"
+        assert len(set(outcomes)) == 1, f"{command}{arguments}: {outcomes}, {self.where()}"
 
     def tell(self, *told: Any) -> None:
         """Tell both what happened to an order or a position."""
@@ -187,17 +190,23 @@ class Pair:
 
     def report(self) -> None:
         """The order management tells of something that happened to an open order."""
+        told = self.told()
+        if told:
+            self.tell(*told)
+
+    def told(self) -> tuple[Any, ...]:
+        """Something that may happen to one of the orders that are open now; empty without any."""
         r = self.random
         known = list(self.reference.exposures.orders.items())
         if not known:
-            return
+            return ()
         number, order = r.choice(known)
         quantity = r.randrange(1, max(order.leaves, 1) + 1)
         price = order.price or 10_000
         if r.random() < 0.03:
             number += 1_000
         if order.replaces:
-            told = r.choice(
+            return r.choice(
                 (
                     ("replaced", number, r.choice((0, 100, 300)), r.randrange(9_800, 10_200)),
                     ("replace_ended", number),
@@ -206,7 +215,7 @@ class Pair:
                 )
             )
         else:
-            told = r.choice(
+            return r.choice(
                 (
                     ("fill", number, order.symbol_index, order.side, quantity, price),
                     ("fill", number, order.symbol_index, order.side, order.leaves, price),
@@ -219,7 +228,6 @@ class Pair:
                     ("broken", order.symbol_index, order.side, quantity, price),
                 )
             )
-        self.tell(*told)
 
     def submit(self) -> None:
         """A request; both give it the same number."""

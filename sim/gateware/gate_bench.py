@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
+from host.risk.reference_request import Request
 from hw.ledger_ports import KINDS
 from hw.limits_table import Commit, ShadowWrite
 from hw.request import Action, Origin
@@ -17,8 +20,9 @@ from hw.swept_memory import SweptMemory
 from nic.offload.commands import TELLS
 from nic.offload.enumerations import KILL_SCOPE, RISK
 from nic.offload.limit_words import words_of
-from nic.offload.limits import MAXIMUM_PRICE
+from nic.offload.limits import MAXIMUM_PRICE, Limits
 from sim.gateware import harness, rows
+from sim.gateware.rows import Array
 
 ORDER_BITS, SYMBOL_BITS, STRATEGY_BITS, VENUE_BITS = 4, 3, 2, 3
 SETTLE_CYCLES = 80
@@ -37,7 +41,8 @@ class GateBench(wiring.Component):
             {**members, "top_write": In(1), "top_index": In(SYMBOL_BITS), "top": In(top_layout())}
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
+        """The RAM in front of the gate; everything else goes through."""
         m = Module()
         m.submodules.gate = gate = self.gate
         m.submodules.tops = tops = SweptMemory(top_layout(), 1 << SYMBOL_BITS)
@@ -63,6 +68,14 @@ class GateBench(wiring.Component):
         return m
 
 
+def told_fields(name: str, *numbers: int) -> dict[str, int]:
+    """What is told to the ledger, as fields of its layout."""
+    arguments = dict(zip(TELL_ARGUMENTS[name], numbers, strict=True))
+    if "leaves" in arguments:
+        arguments["quantity"] = arguments.pop("leaves")
+    return {"kind": KINDS[name], **arguments}
+
+
 class GatewareGate:
     """Takes a command, runs until it is carried out, and says what the gate in software says."""
 
@@ -79,19 +92,23 @@ class GatewareGate:
 
     # ------------------------------------------------------------------ running
 
-    def row(self, port: str, **fields) -> np.ndarray:
+    def row(self, port: str, **fields: Any) -> Array:
         """A structure as what a port takes in a cycle."""
         bits = self.model.ports[port].width_bits
         octets = rows.from_int(harness.pack(self.layouts[port], fields), bits)
         return rows.port_array(octets[None], bits)
 
-    def inputs(self, cycles: int) -> np.ndarray:
+    def inputs(self, cycles: int) -> Array:
         """Held inputs for some cycles, to be changed."""
         return self.model.inputs(cycles, {})
 
-    def run(self, inputs: np.ndarray, **feeds: harness.Feed) -> list:
+    def run(self, inputs: Array, **feeds: harness.Feed) -> list[Any]:
         """Run, then until everything is carried out; the rows with a verdict."""
-        when = ("verdict__valid", "alerts")
+        return [row for row in self.seen(inputs, **feeds) if row["verdict__valid"]]
+
+    def seen(self, inputs: Array, *also: str, **feeds: harness.Feed) -> list[Any]:
+        """The same, with the rows in which one of the outputs ``also`` is not 0."""
+        when = ("verdict__valid", "alerts", *also)
         found = list(self.model.run(inputs, when=when, feeds=feeds))
         for _ in range(20):
             if self.model.run(cycles=1)[0]["is_idle"]:
@@ -102,9 +119,9 @@ class GatewareGate:
         for name, feed in feeds.items():
             assert feed.taken == len(feed.payloads), name
         self.alerts += sum(int(row["alerts"]) for row in found)
-        return [row for row in found if row["verdict__valid"]]
+        return found
 
-    def pulse(self, valid: str, port: str | None = None, **fields) -> np.ndarray:
+    def pulse(self, valid: str, port: str | None = None, **fields: Any) -> Any:
         """One cycle of something, and what the gate showed behind it."""
         inputs = self.inputs(20)
         inputs[valid][0] = 1
@@ -116,23 +133,29 @@ class GatewareGate:
     # ------------------------------------------------------------------ commands
 
     def set_time(self, t_ns: int) -> None:
+        """It is ``t_ns`` from now on."""
         self.model.hold(t_ns=t_ns)
         self.model.run(cycles=3, when=None)
 
     def set_symbol_count(self, count: int) -> None:
+        """Symbols from ``count`` on are unknown."""
         self.model.hold(symbol_count=count)
 
     def set_session_up(self, venue: int, is_up: bool) -> None:
+        """A venue's session can take orders, or can't."""
         self.sessions = self.sessions & ~(1 << venue) | is_up << venue
         self.model.hold(sessions_up=self.sessions)
 
     def set_feed_stale(self, is_stale: bool) -> None:
+        """The feed went silent, or is back."""
         self.model.hold(is_stale=int(is_stale))
 
     def set_market_phase(self, phase: int) -> None:
+        """The market is in another phase."""
         self.model.hold(market_phase=phase)
 
     def set_top(self, symbol_index: int, values: dict[str, int]) -> None:
+        """A symbol's market changed; a price that no order can have is none."""
         there = {
             n: 0 if n.endswith("_price") and v > MAXIMUM_PRICE else v for n, v in values.items()
         }
@@ -141,7 +164,8 @@ class GatewareGate:
         inputs["top"][0] = self.row("top", **there)[0]
         self.run(inputs)
 
-    def set_limits(self, symbol_index, limits, sequence_number: int) -> None:
+    def set_limits(self, symbol_index: int | None, limits: Limits, sequence_number: int) -> None:
+        """Put a whole set in force; ``ValueError`` when it is refused."""
         words = words_of(limits)
         count = len(words)
         inputs = self.inputs(count + 30)
@@ -166,6 +190,7 @@ class GatewareGate:
             raise ValueError("refused")
 
     def switch(self, step: int, scope: str, id: int | None, error: type[Exception]) -> None:
+        """A step at the kill switch; raises ``error`` when it is refused."""
         number = KILL_SCOPE.value(scope)
         after = self.pulse("switch_valid", "switch", step=step, scope=number, id=id or 0)
         before, self.refused_switches = self.refused_switches, int(after["switch_refused"])
@@ -173,40 +198,45 @@ class GatewareGate:
             raise error(f"{scope} {id}")
 
     def kill(self, scope: str = "global", id: int | None = None) -> None:
+        """Refuse every new order and replace of a scope."""
         self.switch(0, scope, id, ValueError)
 
     def arm_reset(self, scope: str = "global", id: int | None = None) -> None:
+        """First step of taking a kill back."""
         self.switch(1, scope, id, ValueError)
 
     def reset_kill(self, scope: str = "global", id: int | None = None) -> None:
+        """Second step of taking a kill back."""
         self.switch(2, scope, id, RuntimeError)
 
     def heartbeat(self, t_ns: int) -> None:
+        """The control thread lives."""
         self.pulse("heartbeat")
 
     def timer(self, t_ns: int) -> None:
         """The gate looks at the time by itself."""
 
     def release_strategy(self, strategy_id: int) -> None:
+        """Let a strategy execute again."""
         self.send_tell(kind=KINDS["release_strategy"], strategy_id=strategy_id)
 
     def start_day(self) -> None:
+        """What is summed since the start of the day begins anew."""
         self.send_tell(kind=KINDS["start_day"])
 
     def tell(self, name: str, *numbers: int) -> None:
-        arguments = dict(zip(TELL_ARGUMENTS[name], numbers, strict=True))
-        if "leaves" in arguments:
-            arguments["quantity"] = arguments.pop("leaves")
-        self.send_tell(kind=KINDS[name], **arguments)
+        """Tell what happened to an order or a position."""
+        self.send_tell(**told_fields(name, *numbers))
 
     def send_tell(self, **fields: int) -> None:
+        """Give the ledger one command."""
         self.run(self.inputs(20), tell=harness.Feed(self.row("tell__payload", **fields)))
 
     # ------------------------------------------------------------------ requests
 
-    def submit(self, request, by_trigger: bool, wrong_prefetch: bool = False):
-        """The verdict; ``by_trigger`` shows and fires it, else the host asks."""
-        fields = {
+    def request_fields(self, request: Request, by_trigger: bool) -> dict[str, int]:
+        """A request as fields of its layout."""
+        return {
             "action": Action(min(request.action, 3)).value,
             "side": request.side,
             "time_in_force": request.time_in_force,
@@ -217,9 +247,15 @@ class GatewareGate:
             "quantity": request.quantity,
             "price": request.price,
             "user_ref_num": request.user_ref_num,
-            "origin": (Origin.TRIGGER if by_trigger else Origin.HOST).value,
+            "origin": Origin(Origin.TRIGGER if by_trigger else Origin.HOST).value,
             "tag": self.passes & 0xFFFF_FFFF,
         }
+
+    def submit(
+        self, request: Request, by_trigger: bool, wrong_prefetch: bool = False
+    ) -> dict[str, Any]:
+        """The verdict; ``by_trigger`` shows and fires it, else the host asks."""
+        fields = self.request_fields(request, (Origin.TRIGGER if by_trigger else Origin.HOST).value)
         inputs = self.inputs(SETTLE_CYCLES)
         start = self.model.cycle
         if by_trigger:
@@ -234,7 +270,11 @@ class GatewareGate:
         row = verdicts[0]
         kind = "host" if not by_trigger else "retried" if wrong_prefetch else "fast"
         self.latencies[kind].append(int(row["cycle"]) - start)
-        verdict = harness.unpack(
+        return self.decided(row)
+
+    def decided(self, row: Any) -> dict[str, Any]:
+        """The verdict in a captured row; it is counted."""
+        verdict: dict[str, Any] = harness.unpack(
             self.layouts["verdict__payload"], rows.to_int(row["verdict__payload"])
         )
         self.last_reason = verdict["reason"]
@@ -245,4 +285,5 @@ class GatewareGate:
         return verdict
 
     def counters(self) -> dict[str, int]:
+        """Number of verdicts by reason."""
         return RISK.as_dict(self.counts)
