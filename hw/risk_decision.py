@@ -60,7 +60,6 @@ class RiskDecision(wiring.Component):
         """Comparisons, products, and the first that stands against the request."""
         m = Module()
         view = self.view
-        shares, price = later(m, view.leaves), later(m, view.request.price)
         is_cancel, is_new = (
             later(m, view.request.action == action, 2) for action in (Action.CANCEL, Action.NEW)
         )
@@ -86,8 +85,8 @@ class RiskDecision(wiring.Component):
             "duplicate_order": self.late.duplicate_order & is_new,
             **positions.findings,
         }
-        notionals = NotionalChecks(m, view, shares, price)
-        last = {**product_findings(m, view, shares, price), **notionals.findings}
+        notionals = NotionalChecks(m, view)
+        last = {**product_findings(m, view), **notionals.findings}
         reduces = is_cancel | (~crosses & (later(m, view.is_smaller, 2) | positions.closes))
         enabled_late = later(m, enabled)
         enabled_last = later(m, enabled_late)

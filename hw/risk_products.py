@@ -37,6 +37,16 @@ def later(m: Module, value: Any, cycles: int = 1) -> Any:
     return value
 
 
+def copy(m: Module, value: Value, number: int) -> Value:
+    """The value a cycle later, in registers of its own, close to the multipliers that they feed.
+
+    Synthesis merges registers that are always equal; these begin with ``number``, so they are not.
+    """
+    register = Signal(value.shape(), name=f"copy_{number}", init=number)
+    m.d.sync += register.eq(value)
+    return register
+
+
 def notional_parts(m: Module, shares: Value, price: Value) -> list[Value]:
     """Numbers whose sum is shares times price; valid in the next cycle."""
     low, excess = MULTIPLIER_BITS, shares[MULTIPLIER_BITS:]
@@ -46,11 +56,12 @@ def notional_parts(m: Module, shares: Value, price: Value) -> list[Value]:
     return [*parts, Cat(Const(0, low), rest)]
 
 
-def is_multiple(m: Module, value: Value, limits: Any, name: str) -> Value:
-    """Whether a number is a multiple (``nic/offload/limit_words.py``); valid two cycles later.
+def is_multiple(m: Module, given: Value, view_limits: Any, name: str) -> Value:
+    """Whether a number is a multiple (``nic/offload/limit_words.py``); valid three cycles later.
 
     The lower part of the product needs one multiplier, the upper one two more and a sum.
     """
+    value, limits = copy(m, given, 1), later(m, view_limits)
     low, bits = MULTIPLIER_BITS, len(value)
     upper = bits - low
     inverse, mask, highest = (limits[f"{name}_{part}"] for part in ("inverse", "mask", "highest"))
@@ -72,16 +83,15 @@ def is_multiple(m: Module, value: Value, limits: Any, name: str) -> Value:
 class NotionalChecks:
     """Price times shares against the limit of one order and against what is left of the sums.
 
-    ``shares`` and ``price`` are those of the view, a cycle later. ``findings`` by name, and
-    ``is_credit_alert``: valid three cycles after the view. ``parts``: the product, two cycles after
-    it.
+    ``findings`` by name, and ``is_credit_alert``: valid three cycles after the view. ``parts``:
+    the product, two cycles after it.
     """
 
-    def __init__(self, m: Module, view: Any, shares: Value, price: Value) -> None:
+    def __init__(self, m: Module, view: Any) -> None:
         is_buy = view.request.side == BUY
         rooms = view.rooms
         net = Mux(is_buy, rooms.net_notional_buy, rooms.net_notional_sell)
-        self.parts = notional_parts(m, shares, price)
+        self.parts = notional_parts(m, copy(m, view.leaves, 2), copy(m, view.request.price, 2))
         adds = later(m, view.adds_notional, 3)
         adds_buy = later(m, view.adds_notional & is_buy, 3)
 
@@ -120,7 +130,7 @@ def collar(m: Module, view: Any, name: str, buy_price: Value, sell_price: Value)
     is_absent = later(m, later(m, reference == 0))
 
     # 10,000 times the price less the furthest one, or the other way round, is above 0
-    scaled = partial_products(m, Const(BASIS_POINTS), asked)
+    scaled = partial_products(m, Const(BASIS_POINTS), copy(m, price, 3))
     furthest = partial_products(m, factor, reference)
     sells = later(m, ~buys).replicate(COLLAR_BITS)
     operands = [Cat(part, Const(0, COLLAR_BITS - len(part))) ^ sells for part in scaled]
@@ -128,12 +138,12 @@ def collar(m: Module, view: Any, name: str, buy_price: Value, sell_price: Value)
     return is_absent | (is_far & is_not_negative(m, operands, 1))
 
 
-def product_findings(m: Module, view: Any, shares: Value, price: Value) -> dict[str, Value]:
+def product_findings(m: Module, view: Any) -> dict[str, Value]:
     """Findings about grid and distance of the price, valid three cycles after the view."""
-    top, limits = view.top, later(m, view.limits)
-    has_tick = later(m, later(m, price >= limits.tick_size_from_price))
+    top, limits, price = view.top, view.limits, view.request.price
+    has_tick = later(m, price >= limits.tick_size_from_price, 3)
     return {
-        "lot_size": ~is_multiple(m, shares, limits, "lot"),
+        "lot_size": ~is_multiple(m, view.leaves, limits, "lot"),
         "tick_size": has_tick & ~is_multiple(m, price, limits, "tick"),
         "collar_best_price": collar(m, view, "best", top.ask_price, top.bid_price),
         "collar_last_trade": collar(m, view, "last", top.last_price, top.last_price),
