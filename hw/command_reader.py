@@ -145,6 +145,7 @@ class CommandReader(wiring.Component):
                 m.d.comb += finishes.eq(1)
                 m.next = "FIRST"
         self._request(m, first, arguments)
+        self._static(m, arguments)
         return m
 
     def _payload(
@@ -248,7 +249,6 @@ class CommandReader(wiring.Component):
                 given = dict(zip(command.arguments, arguments, strict=False))
                 with m.Case(place):
                     m.d.comb += taken.eq(self._hand_over(m, command, given))
-        self._static(m, arguments)
         return taken
 
     def _hand_over(self, m: Module, command: Command, given: dict[Argument, Value]) -> Value:

@@ -11,11 +11,16 @@ import importlib.metadata
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hw import cache
+from amaranth.lib import wiring
+
+from hw import cache, verilog
+from hw.feed_card import FeedCard, sources
+from hw.top import Top
 from hw.verilog import Port
 from nic.framing.feed_format import FeedFormat
 from nic.offload.registers import REGISTERS
@@ -23,12 +28,14 @@ from sim.gateware import compile, harness, verilator
 from sim.gateware.card_model import GatewareDevice
 from sim.gateware.model import Model
 
-NAME = "top"
 OPTIMISE = "-O2"
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+MAKERS = ("compile", "harness", "model", "shim")
+"""Modules of this folder that decide what a model is."""
 
-SIMULATED = {"order_bits": 10, "symbol_bits": 10, "strategy_bits": 4, "venue_bits": 4}
-"""Parameters of :class:`hw.top.Top` that a model has where nothing else is said."""
+SIMULATED = {"symbol_bits": 10, "locate_bits": 14}
+WITH_ORDERS = {"order_bits": 10, "strategy_bits": 4, "venue_bits": 4, "slots": 64}
+"""Parameters that a model has where nothing else is said."""
 
 LONGEST_SWEEP_CYCLES = 1 << 20
 SWEEP_STEP_CYCLES = 1 << 10
@@ -37,68 +44,93 @@ Say = Callable[[str], None]
 say_on_stderr: Say = partial(print, file=sys.stderr, flush=True)
 
 
-def sources_hash(feed: FeedFormat, parameters: dict[str, int]) -> str:
-    """What the model is made of: every source, the tools, the parameters."""
-    parts: list[str | bytes] = [feed.name, json.dumps(parameters, sort_keys=True), OPTIMISE]
-    for folder in ("hw", "nic/framing", "nic/offload", "nic/wire", "sim/gateware"):
-        for path in sorted((ROOT / folder).glob("*.py")):
-            parts += [f"{folder}/{path.name}", path.read_bytes()]
-    parts += [importlib.metadata.version("amaranth"), verilator.find().version]
-    return cache.key(*parts, compile.processor())
+@dataclass(frozen=True, slots=True)
+class CardParameters:
+    """What a card is: for which feed, with or without orders, how large."""
+
+    feed: FeedFormat
+    has_orders: bool
+    sizes: dict[str, int]
+
+    @property
+    def name(self) -> str:
+        """Of the top module."""
+        return "top" if self.has_orders else "feed_card"
+
+    def make(self) -> wiring.Component:
+        """The gateware."""
+        return (Top if self.has_orders else FeedCard)(self.feed, **self.sizes)
+
+    def hash(self) -> str:
+        """What its model is made of: sources, tools, parameters."""
+        parts = [self.feed.name, self.name, json.dumps(self.sizes, sort_keys=True), OPTIMISE]
+        made_by = [*(HERE / f"{name}.py" for name in MAKERS), Path(verilog.__file__)]
+        parts += [path.read_text() for path in (*sources(), *made_by)]
+        parts += [importlib.metadata.version("amaranth"), verilator.find().version]
+        return cache.key(*parts, compile.processor())
 
 
-def _built(kept: Path, feed: FeedFormat, parameters: dict[str, int], say: Say) -> None:
+def parameters_of(feed: FeedFormat, has_orders: bool, given: Mapping[str, int]) -> CardParameters:
+    """What is given, and for the rest what a model has where nothing else is said."""
+    sizes = SIMULATED | (WITH_ORDERS if has_orders else {}) | dict(given)
+    return CardParameters(feed, has_orders, sizes)
+
+
+def _build(kept: Path, card: CardParameters, say: Say) -> None:
     """Make the model, and write down where it is and what its ports are."""
-    from hw.top import Top  # takes a second that nobody needs who finds the model made
-
     began = time.monotonic()
-    say(f"gateware: building the model of the card for {feed.name}, this takes minutes ...")
-    made = harness.model(Top(feed, **parameters), NAME, optimise=OPTIMISE)
-    ports = [[port.name, port.is_input, port.width_bits] for port in made.ports.values()]
-    made.close()
-    partial_file = kept.with_suffix(".partial")
-    partial_file.write_text(json.dumps({"library": made.path.name, "ports": ports}))
-    partial_file.replace(kept)
+    say(f"gateware: building the model {card.name} for {card.feed.name}, this takes minutes ...")
+    with harness.model(card.make(), card.name, optimise=OPTIMISE) as made:
+        ports = [[port.name, port.is_input, port.width_bits] for port in made.ports.values()]
+        library = made.path.name
+    unfinished = kept.with_suffix(".partial")
+    unfinished.write_text(json.dumps({"library": library, "ports": ports}))
+    unfinished.replace(kept)
     say(f"gateware: built in {time.monotonic() - began:.0f} s")
 
 
-def open_model(feed: FeedFormat, *, seed: int = 1, say: Say = say_on_stderr, **given: int) -> Model:
-    """The model of a card, just reset; as :func:`open_card`."""
-    parameters = SIMULATED | given
-    kept = cache.folder("cards") / f"{sources_hash(feed, parameters)}.json"
-    library = None
+def _open(card: CardParameters, seed: int, say: Say) -> Model:
+    """The model, made unless the same was made before."""
+    kept = cache.folder("cards") / f"{card.name}-{card.hash()}.json"
     with cache.locked(kept):
-        for _ in range(2):
-            if kept.exists():
-                found = json.loads(kept.read_text())
-                library = cache.folder("models") / found["library"]
-                if library.exists():
-                    break
-            _built(kept, feed, parameters, say)
-    assert library is not None
-    ports = [Port(name, is_input, bits, None) for name, is_input, bits in found["ports"]]
+        if not kept.exists() or not _found(kept)[0].exists():
+            _build(kept, card, say)
+    library, ports = _found(kept)
     return Model(library, ports, seed)
 
 
+def _found(kept: Path) -> tuple[Path, list[Port]]:
+    """What is written down of a model."""
+    found = json.loads(kept.read_text())
+    ports = [Port(name, is_input, bits, None) for name, is_input, bits in found["ports"]]
+    return cache.folder("models") / found["library"], ports
+
+
 def open_card(
-    feed: FeedFormat, *, seed: int = 1, say: Say = say_on_stderr, **given: int
+    feed: FeedFormat,
+    *,
+    has_orders: bool = True,
+    seed: int = 1,
+    say: Say = say_on_stderr,
+    **given: int,
 ) -> GatewareDevice:
     """A card for ``feed`` that is a model of the gateware; its tables are clear.
 
-    ``given``: parameters of :class:`hw.top.Top`. ``seed`` fills what has no defined start.
-    ``say`` is told when the model has to be built first. Raises :class:`hw.tools.ToolError` where
-    that can't be done, ``RuntimeError`` for a card that does not get ready.
+    ``has_orders``: :class:`hw.top.Top`, else :class:`hw.feed_card.FeedCard`, which runs several
+    times as fast; ``given``: their parameters. ``seed`` fills what has no defined start. ``say`` is
+    told when the model has to be built first. Raises :class:`hw.tools.ToolError` where that can't
+    be done, ``RuntimeError`` for a card that does not get ready.
     """
-    parameters = SIMULATED | given
-    model = open_model(feed, seed=seed, say=say, **parameters)
+    card = parameters_of(feed, has_orders, given)
     mode = {
         "device": "gateware model",
         "clock": "simulated: runs only when it is used",
         "simulator": verilator.find().version,
+        "gateware": card.name,
         "feed": feed.name,
-        **{name: str(value) for name, value in parameters.items()},
+        **{name: str(value) for name, value in card.sizes.items()},
     }
-    device = GatewareDevice(model, mode)
+    device = GatewareDevice(_open(card, seed, say), mode)
     init_done = REGISTERS["control.init_done"].address
     for _ in range(LONGEST_SWEEP_CYCLES // SWEEP_STEP_CYCLES):
         if device.read(init_done):
