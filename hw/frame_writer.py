@@ -71,7 +71,6 @@ class FrameInWork:
         self.kinds = Signal(HOST_KIND + 1)
         """One bit per kind of template, and one for the host's payload."""
         self.is_resend = Signal()
-        self.symbol: data.View[data.StructLayout] = Signal(SymbolRow)
         self.identification = Signal(16)
         self.acknowledgment_number = Signal(32)
         self.window = Signal(16)
@@ -116,8 +115,8 @@ class FrameWriter(wiring.Component):
     Members: ``is_idle``: a frame may be started, with ``start`` (``is_order``: of ``order``, else
     of the host's payload) or, out of the ring, with ``resend``. The first beat is on ``transmit``
     in the next cycle; a repeated frame takes some more. Two cycles after ``start``, ``described``
-    is 1: ``segment`` has the number and the payload's length, later the frame's. ``symbol`` is the
-    order's, one cycle after ``order`` was taken. ``copy_*`` are the beats for the ring (data: those
+    is 1: ``segment`` has the number and the payload's length, later the frame's. ``symbol`` is that
+    of ``symbol_index`` two cycles before. ``copy_*`` are the beats for the ring (data: those
     of ``transmit``), then ``commit``. The other members belong to the templates, the host's payload
     and the ring.
     """
@@ -130,6 +129,7 @@ class FrameWriter(wiring.Component):
                 "start": In(1),
                 "is_order": In(1),
                 "order": In(order),
+                "symbol_index": Out(order["request"].shape["symbol_index"].shape),
                 "symbol": In(SymbolRow),
                 "is_connected": In(1),
                 "sequence_number": In(32),
@@ -196,9 +196,12 @@ class FrameWriter(wiring.Component):
                 self.segment.sequence_number.eq(self.sequence_number),
             ]
         m.d.sync += [frame.started.eq(self.start), self.described.eq(frame.started)]
-        with m.If(frame.started):
-            m.d.sync += frame.symbol.eq(self.symbol)
-        for name, value in pieces_of(frame.order, frame.symbol.text).items():
+        # Two cycles from here to the symbol: one before, one after the frame is started.
+        index = self.order.request.symbol_index
+        m.d.comb += self.symbol_index.eq(
+            Mux(frame.is_waiting, index, frame.order.request.symbol_index)
+        )
+        for name, value in pieces_of(frame.order, self.symbol.text).items():
             m.d.comb += frame.pieces[name].eq(Cat(*value))
 
     def _describe(self, m: Module, frame: FrameInWork) -> None:
@@ -219,7 +222,7 @@ class FrameWriter(wiring.Component):
             checksum.acknowledgment_number.eq(frame.acknowledgment_number),
             checksum.window.eq(frame.window),
             checksum.pieces.eq(frame.pieces),
-            checksum.symbol_sums.eq(frame.symbol.sums),
+            checksum.symbol_sums.eq(self.symbol.sums),
             checksum.action.eq(frame.order.request.action),
             checksum.is_filled.eq(frame.is_order),
             frame.tcp_checksum.eq(checksum.checksum),

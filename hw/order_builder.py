@@ -178,7 +178,7 @@ class OrderBuilder(wiring.Component):
             writer.start.eq(turn.start),
             writer.resend.eq(turn.resend),
             writer.resend_slot.eq(self.resend_slot),
-            symbols.symbol_index.eq(turn.order.request.symbol_index),
+            symbols.symbol_index.eq(writer.symbol_index),
             self.is_up.eq(turn.is_up),
             self.is_free.eq(turn.place_is_free & symbols.init_done),
         ]

@@ -76,7 +76,10 @@ class ReplayRing(wiring.Component):
         """One RAM for the words; a small one for where each slot's segment ends."""
         m = Module()
         slot = self.segments[: self._slot_bits]
-        m.submodules.words = words = memory.Memory(shape=64, depth=self.slots * WORDS, init=[])
+        # What is read while it is written is of no use to anybody: no logic has to define it.
+        m.submodules.words = words = memory.Memory(
+            shape=64, depth=self.slots * WORDS, init=[], attrs={"no_rw_check": 1}
+        )
         write = words.write_port()
         m.d.comb += [
             write.en.eq(self.write_valid | self.commit),

@@ -24,7 +24,7 @@ class SymbolTexts(wiring.Component):
     """Symbol index to text, in block RAM.
 
     Members: ``write_valid``, ``write``: a text, in the table three cycles later. ``symbol_index``:
-    whose ``row`` is shown in the next cycle; all zeros for a symbol without text. ``init_done``:
+    whose ``row`` is shown two cycles later; all zeros for a symbol without text. ``init_done``:
     the table is clear; what is written earlier is lost.
     """
 
@@ -45,7 +45,7 @@ class SymbolTexts(wiring.Component):
         """Sum pairs, sum pairs of them, write."""
         m = Module()
         m.submodules.ram = ram = SweptMemory(
-            SymbolRow, 1 << self._symbol_bits, is_transparent=False
+            SymbolRow, 1 << self._symbol_bits, is_transparent=False, registered=1
         )
         address, row = ram.read()
         letters = [self.write.text[8 * i : 8 * i + 8] for i in range(PIECES["symbol"])]
