@@ -255,7 +255,7 @@ class GatewareGate:
         self, request: Request, by_trigger: bool, wrong_prefetch: bool = False
     ) -> dict[str, Any]:
         """The verdict; ``by_trigger`` shows and fires it, else the host asks."""
-        fields = self.request_fields(request, (Origin.TRIGGER if by_trigger else Origin.HOST).value)
+        fields = self.request_fields(request, by_trigger)
         inputs = self.inputs(SETTLE_CYCLES)
         start = self.model.cycle
         if by_trigger:
