@@ -211,7 +211,7 @@ class RiskGate(wiring.Component):
                 | (self.host.payload.action == Action.CANCEL)
             ),
             sequence.was_seen.eq(was_seen),
-            sequence.is_steady.eq((quiet == STEADY_CYCLES) & has_number),
+            sequence.is_steady.eq((quiet == STEADY_CYCLES) & is_quiet & has_number),
             self.trigger.ready.eq(sequence.trigger_ready),
             self.host.ready.eq(sequence.host_ready & ~self.tell.valid),
             ledger.look_up_valid.eq(sequence.asks),
