@@ -32,9 +32,10 @@ class TransmitTurn(wiring.Component):
 
     Members: ``arrives``, ``arriving``: an order. ``is_held``, ``is_too_long``: the host's payload.
     ``connection``, ``is_loaded`` (the templates), ``room``. ``order``: whose turn it is;
-    ``is_order``: there is one. ``start``: what was taken leaves, as a frame. ``takes_payload``: it
-    was its turn; ``payload_leaves``. ``result_valid``, ``result``, ``reported`` (the order),
-    ``of_payload``: what becomes of what was taken, or dropped as there is no place.
+    ``is_order``: there is one; ``waits``: it came before. ``start``: what was taken leaves, as a
+    frame. ``takes_payload``: it was its turn; ``payload_leaves``. ``result_valid``, ``result``,
+    ``reported`` (the order), ``of_payload``: what becomes of what was taken, or dropped as there is
+    no place.
     ``is_up``: orders may leave; ``place_is_free``: for one more, and the room is known.
     ``resend_valid``, ``resend_slot``, ``resend_ready``; ``resend``: of ``resend_slot``, else
     ``resend_refused``; ``segments`` and ``held`` of the ring.
@@ -43,6 +44,10 @@ class TransmitTurn(wiring.Component):
     def __init__(self, order: data.StructLayout, slot_bits: int) -> None:
         """``order``: layout of an order; ``slot_bits`` of the replay ring."""
         self._order = order
+        self.waiting_wrong = {
+            name: Signal(name=f"waiting_{name}") for name in ("other_venue", "bad_action")
+        }
+        """Of the order that waits, as it was when it came."""
         super().__init__(
             {
                 "arrives": In(1),
@@ -55,6 +60,7 @@ class TransmitTurn(wiring.Component):
                 "room": In(RoomLayout),
                 "order": Out(order),
                 "is_order": Out(1),
+                "waits": Out(1),
                 "start": Out(1),
                 "takes_payload": Out(1),
                 "payload_leaves": Out(1),
@@ -77,7 +83,7 @@ class TransmitTurn(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The place to wait in, and the choice."""
         m = Module()
-        waits = Signal()
+        waits = self.waits
         waiting = Signal(self._order)
         is_open = ~waits | self.is_idle  # the place is free, or becomes so
         takes_order = Signal()
@@ -123,7 +129,7 @@ class TransmitTurn(wiring.Component):
 
     def _order_result(self, m: Module, waits: Value, is_open: Value) -> tuple[Value, Value]:
         """The result of the order whose turn it is, and whether it leaves."""
-        state = Signal(RESULT_BITS)
+        state = Signal(RESULT_BITS, init=result("not_connected").value)
         reasons = (
             (~self.connection.is_connected, "not_connected"),
             (~self.connection.is_armed, "not_armed"),
@@ -140,7 +146,7 @@ class TransmitTurn(wiring.Component):
             ("other_venue", self.arriving.request.venue != self.connection.venue),
             ("bad_action", self.arriving.request.action == Action.INVALID),
         ):
-            kept = Signal(name=f"waiting_{name}")
+            kept = self.waiting_wrong[name]
             with m.If(is_open):
                 m.d.sync += kept.eq(condition)
             wrong[name] = Mux(waits, kept, condition)
@@ -150,7 +156,7 @@ class TransmitTurn(wiring.Component):
 
     def _payload_result(self, m: Module) -> Value:
         """The result of the payload that is held."""
-        state = Signal(RESULT_BITS)
+        state = Signal(RESULT_BITS, init=result("not_connected").value)
         reasons = (
             (~self.connection.is_connected, "not_connected"),
             (self.is_too_long, "payload_too_long"),
