@@ -305,7 +305,8 @@ class RiskGate(wiring.Component):
 
     def _buckets(self) -> list[Value]:
         """The words of each kind of bucket."""
-        homes = dict.fromkeys(KINDS, self.limits.gate_limits) | {"symbol": self.limits.row}
+        homes: dict[str, Any] = dict.fromkeys(KINDS, self.limits.gate_limits)
+        homes["symbol"] = self.limits.row
         return [
             getattr(self.rates, f"{kind}_limit")[word].eq(home[f"{kind}_{word}"])
             for kind, home in homes.items()
