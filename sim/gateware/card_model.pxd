@@ -55,7 +55,8 @@ cdef class GatewareDevice(OffloadDevice):
         self, uint32_t line, const uint8_t *frame, uint32_t length, bint is_broken) noexcept nogil
     # The same, and run until the line has brought it and the records made so far are out. What is
     # still inside comes with ``take``, which runs until nothing moves any more.
-    cdef bint receive_frame(self, uint32_t line, const uint8_t *frame, uint32_t length) noexcept nogil
+    cdef bint receive_frame(
+        self, uint32_t line, const uint8_t *frame, uint32_t length) noexcept nogil
     # Run until nothing moves; False where that takes more than LONGEST_WAIT_CYCLES.
     cdef bint settle(self) noexcept nogil
     # The next frame sent into ``place`` (LONGEST_FRAME_BYTES): its bytes, 0 for none. Does not run.

@@ -10,7 +10,7 @@ Between two calls the card stands still, and so does its time: whoever needs ano
 (``control.set_time_ns``). Ports are those of ``hw/top.py``.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
@@ -233,13 +233,13 @@ cdef class GatewareDevice(OffloadDevice):
             self._frames_made += 1
 
     cdef void run(self, uint64_t cycles) noexcept nogil:
-        cdef uint64_t i
-        for i in range(cycles):
+        cdef uint64_t _i
+        for _i in range(cycles):
             self._step()
 
     cdef bint settle(self) noexcept nogil:
-        cdef uint64_t i
-        for i in range(LONGEST_WAIT_CYCLES):
+        cdef uint64_t _i
+        for _i in range(LONGEST_WAIT_CYCLES):
             if self._still >= STILL_CYCLES:
                 return True
             self._step()
@@ -305,8 +305,8 @@ cdef class GatewareDevice(OffloadDevice):
     cdef uint32_t take(self, uint8_t *place) noexcept nogil:
         cdef const uint8_t *slot
         cdef uint32_t length
-        cdef uint64_t i
-        for i in range(LONGEST_WAIT_CYCLES):
+        cdef uint64_t _i
+        for _i in range(LONGEST_WAIT_CYCLES):
             if self._records_made != self._records_taken or self._still >= STILL_CYCLES:
                 break
             self._step()
