@@ -107,7 +107,7 @@ class KillSwitch(wiring.Component):
             with m.Case(HEARTBEAT):
                 m.d.comb += is_known.eq(command.step != Step.KILL)
         taken, kills, resets = Signal(), Signal(), Signal()
-        is_armed = self.may_reset(armed, (armed_scope == scope) & (armed_id == command.id))
+        is_armed = armed & (armed_scope == scope) & (armed_id == command.id)
         m.d.comb += [
             self.init_done.eq(symbols.init_done),
             taken.eq(self.valid & self.init_done & is_known),
@@ -178,10 +178,6 @@ class KillSwitch(wiring.Component):
             self.kill_symbol.eq(symbol_known | symbol_hit[1] | hits(SYMBOL, symbol_index[1])),
         ]
         return m
-
-    def may_reset(self, armed: Value, is_same: Value) -> Value:
-        """Whether a reset is the second step: something is armed, and it is the same."""
-        return armed & is_same
 
     def _dead_man(self, m: Module) -> None:
         """The deadline moves with each heartbeat; what passes it is killed until it is reset."""

@@ -115,7 +115,7 @@ class Bucket(wiring.Component):
         # step 0: raw; 1: registered; 2: empty or not, the later time; 3: the sum; 4: written
         later, moved, has_token = Signal(self._full_bits), Signal(self._full_bits), Signal()
         with m.If(taking[1]):
-            m.d.sync += later.eq(self.later(next_ns, self.take_t_ns))
+            m.d.sync += later.eq(Mux(next_ns > self.take_t_ns, next_ns, self.take_t_ns))
         with m.If(taking[2]):
             m.d.sync += [
                 has_token.eq(~self.is_empty),
@@ -130,10 +130,6 @@ class Bucket(wiring.Component):
             self.full_ns.eq(next_ns),
         ]
         return m
-
-    def later(self, full_ns: Value, t_ns: Value) -> Value:
-        """From when on a token counts."""
-        return Mux(full_ns > t_ns, full_ns, t_ns)
 
 
 class RateLimits(wiring.Component):
