@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,30 +14,15 @@ from nic.framing.reference import LineSettings, ReferenceParser
 from sim.feed_traffic import FeedTraffic, Style
 from sim.gateware import harness
 from sim.gateware.beats import Beats
+from sim.gateware.measure_card import whole_card
+from sim.gateware.measurement import Measurement
+
+__all__ = ["MEASUREMENTS", "Measurement", "all_of_them", "line_parser", "whole_card"]
 
 SEED = 1
 ADDRESS, PORT = 0xE9360C65, 26477
 FRAMES: dict[Style, int] = {"packed": 500, "minimum": 4000, "mixed": 1500}
 DRAIN_CYCLES = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """One figure, and the bound that it must keep."""
-
-    name: str
-    value: float
-    limit: float
-    unit: str
-    how: str
-    """Over what it was measured."""
-    is_floor: bool = False
-    """The bound is the least that is good enough, not the most."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the bound is kept."""
-        return self.value >= self.limit if self.is_floor else self.value <= self.limit
 
 
 class LineRun:
@@ -102,7 +86,10 @@ def line_parser() -> list[Measurement]:
     return found
 
 
-MEASUREMENTS: dict[str, Callable[[], list[Measurement]]] = {"the line's parser": line_parser}
+MEASUREMENTS: dict[str, Callable[[], list[Measurement]]] = {
+    "the line's parser": line_parser,
+    "the whole card": whole_card,
+}
 """Functions that measure, by what they are about."""
 
 
