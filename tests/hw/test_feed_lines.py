@@ -13,12 +13,12 @@ from hw.line_signature import PARSER_CYCLES, DatagramKind
 from nic.framing.arbiter_reference import ReferenceArbiter, ReferenceFilter
 from nic.framing.reference import ReferenceParser
 from sim.feed_traffic import FeedTraffic, Frames
-from sim.gateware import harness
+from sim.gateware import equality_feed, harness
 from sim.gateware.cycle_arbiter import CycleArbiter
-from sim.gateware.feed_lines import FeedLines, settings_value
+from sim.gateware.equality_feed import TABLE_BITS
+from sim.gateware.feed_lines import settings_value
 
 SEED = int(os.environ.get("TICKWIRE_SEED", "61"))
-TABLE_BITS = 8
 LOCATES = (1, 2, 3, 77, 200, 255, 256, 40_000)
 FEED = NASDAQ_LINE.feed
 
@@ -66,7 +66,7 @@ def words_of(frames: Frames, total: int, skew: int) -> dict[str, object]:
 def test_events_are_those_of_the_specifications(skew: int, loss: float) -> None:
     seed = SEED + skew
     print(f"seed {seed}")
-    model = harness.model(FeedLines(FEED, TABLE_BITS), "feed_lines", seed=SEED)
+    model = equality_feed.model(FEED, seed=SEED)
     model.hold(
         is_arbitrating=1,
         settings_a=settings_value(NASDAQ_LINE),

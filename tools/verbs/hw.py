@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``tickwire hw``: the gateware built, tested, proved and measured."""
+"""``tickwire hw``: the gateware built, tested, compared, proved and measured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROOFS = "test_*proof*.py"
 
 @click.group()
 def command() -> None:
-    """Build, test, prove and measure the gateware.
+    """Build, test, compare, prove and measure the gateware.
 
     Results of slow steps are kept below build/hw (TICKWIRE_HW_CACHE names another folder) and used
     again until what they were made from changes.
@@ -130,6 +130,76 @@ def report(blocks: tuple[str, ...], seeds: int, wants_path: bool, wants_json: bo
         click.echo(as_json(found), nl=False)
     else:
         hw_report.show(found, wants_path)
+    if not found["ok"]:
+        raise click.exceptions.Exit(1)
+
+
+@command.command()
+@click.option(
+    "--cycles",
+    default=10_000_000,
+    show_default=True,
+    type=click.IntRange(min=1_000),
+    help="Cycles of random and of packed traffic each, through the parsers and through the gate.",
+)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(("parser", "gate", "captures")),
+    help="Only this one; may be repeated.",
+)
+@click.option(
+    "--captures",
+    envvar="TICKWIRE_DATA",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Every packet capture below this folder, too; without it that of TICKWIRE_DATA.",
+)
+@click.option(
+    "--processes", type=click.IntRange(1, 64), help="As many as there are processors without it."
+)
+@click.option("--write", "wants_page", is_flag=True, help="Write the figures to docs/gateware.md.")
+@click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")
+def equality(
+    cycles: int,
+    seed: int,
+    parts: tuple[str, ...],
+    captures: Path | None,
+    processes: int | None,
+    wants_page: bool,
+    wants_json: bool,
+) -> None:
+    """Hold reference, Cython and gateware against each other, event by event, verdict by verdict.
+
+    Ctrl-C ends it early and reports what was compared. Exit code 1: something differs (the report
+    says where, and the seed that brings it back), it was stopped, or, with all the cycles, a
+    verdict or a result of a frame never occurred.
+
+    Example: tickwire hw equality --cycles 1000000 --part gate
+    """
+    from hw.tools import ToolError
+    from tools import hw_equality
+
+    chosen_parts = parts or hw_equality.PARTS
+    say(f"seed {seed}")
+    try:
+        pieces = list(hw_equality.pieces_of(chosen_parts, cycles, seed))
+        if captures and "captures" in chosen_parts:
+            pieces += hw_equality.captures_in(captures)
+        count = processes or hw_equality.processors()
+        done = hw_equality.campaign(pieces, seed, count, say)
+    except ToolError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+    found = hw_equality.report_of(done, chosen_parts, cycles)
+    if wants_page and not done.is_stopped:
+        hw_equality.write(found)
+    if wants_json:
+        click.echo(as_json(found), nl=False)
+    else:
+        hw_equality.show(found)
     if not found["ok"]:
         raise click.exceptions.Exit(1)
 
