@@ -26,6 +26,7 @@ from nic.wire.scapy_layers import SoupStream, layer
 SEED = int(os.environ.get("TICKWIRE_SEED", "20"))
 TAG = 0x6123
 ORDERS = 120
+GAP_BEATS = 3
 ENTER = Order(action=NEW, symbol=SYMBOLS[3], quantity=100, price=1_000_000, user_ref_num=1)
 
 
@@ -191,6 +192,10 @@ def test_an_order_waits_for_the_frame_before(second):
     payload = verdict(ENTER)
     seen = desk.run(140, verdict__valid=pulses(140, 0, second), verdict__payload=payload)
     assert seen.frames == [desk.reference.order(ENTER)[1] for _ in range(2)]
+    if desk.ready == 1.0:
+        beats = -(-len(seen.frames[0]) // 8)
+        soonest = 1 + beats + GAP_BEATS  # room for check sequence, gap and preamble
+        assert seen.first_beats == [1, max(soonest, second + 1)]
     assert [outcome["result"] for outcome in seen.outcomes] == ["orders_sent"] * 2
     desk.same_state()
 
