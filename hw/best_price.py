@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -64,14 +64,13 @@ class BestPriceSearch(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Read, register, match, take: one place per cycle; a write has the right of way."""
         m = Module()
-        m.submodules.table = table = SweptMemory(
-            self._row, 1 << self.order_bits, is_transparent=False
-        )
+        m.submodules.table = table = SweptMemory(self._row, 1 << self.order_bits, registered=1)
         address, found = table.read()
         next_place = Signal(self.order_bits + 1)
-        written_row, row, price = Signal(self._row), Signal(self._row), Signal(PRICE_BITS)
-        is_read, is_written, is_row, is_match = Signal(), Signal(), Signal(), Signal()
-        goes_on = Signal()
+        written = [Signal(self._row, name=f"written_{i}") for i in range(2)]
+        row, price = Signal(self._row), Signal(PRICE_BITS)
+        is_read, is_written, is_match = Signal(2), Signal(2), Signal()
+        is_row, goes_on = Signal(), Signal()
         m.d.comb += [
             self.init_done.eq(table.init_done),
             table.write_enable.eq(self.write),
@@ -83,7 +82,7 @@ class BestPriceSearch(wiring.Component):
             self.is_done.eq(
                 self.is_busy
                 & next_place[-1]
-                & ~(self.write | is_written | is_read | is_row | is_match)
+                & ~(self.write | is_written.any() | is_read.any() | is_row | is_match)
             ),
         ]
         with m.If(self.start):
@@ -99,20 +98,22 @@ class BestPriceSearch(wiring.Component):
         with m.Elif(goes_on):
             m.d.sync += next_place.eq(next_place + 1)
         m.d.sync += [
-            is_read.eq(goes_on & ~self.start),
-            is_written.eq(self.write & self.is_busy & ~self.start),
-            written_row.eq(self.row),
-            is_row.eq((is_read | is_written) & ~self.start),
-            row.eq(Mux(is_written, written_row.as_value(), found.as_value())),
+            is_read.eq(Cat(goes_on, is_read[0])),
+            is_written.eq(Cat(self.write & self.is_busy, is_written[0])),
+            written[0].eq(self.row),
+            written[1].eq(written[0]),
+            is_row.eq(is_read[1] | is_written[1]),
+            row.eq(Mux(is_written[1], written[1].as_value(), found.as_value())),
             is_match.eq(
                 is_row
-                & ~self.start
                 & row.is_resting
                 & (row.is_buy == self.wanted_is_buy)
                 & (row.symbol_index == self.wanted_symbol)
             ),
             price.eq(row.price),
         ]
+        with m.If(self.start):  # nothing of a search before
+            m.d.sync += [is_read.eq(0), is_written.eq(0), is_row.eq(0), is_match.eq(0)]
         with m.If(is_match & reaches_further(self.wanted_is_buy, price, self.best_price)):
             m.d.sync += self.best_price.eq(price)
         return m

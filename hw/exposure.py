@@ -35,20 +35,20 @@ class Exposure(wiring.Component):
     ``totals`` are the sums over all symbols. ``strategy_executions`` are those of ``strategy`` of
     the cycle before.
 
-    ``opened_valid``, ``opened``, ``opened_ready``: a request that passed (8 cycles for a new order,
-    13 for a replace, 5 for a cancel). A new order or a replace gets ``number``; it is taken only
+    ``opened_valid``, ``opened``, ``opened_ready``: a request that passed (9 cycles for a new order,
+    15 for a replace, 7 for a cancel). A new order or a replace gets ``number``; it is taken only
     while ``number_is_ready``. The gate has seen to it that the order of a replace or cancel is
     there. ``look_up_valid``, ``look_up_number``, ``look_up_ready``: asks for an order; when
     ``look_up_done`` is 1, ``order`` is its row and ``order_found`` says whether there is one; both
     stand until the next operation.
 
-    ``tell_valid``, ``tell``, ``tell_ready``: something happened (up to 31 cycles). While ``hold``
+    ``tell_valid``, ``tell``, ``tell_ready``: something happened (up to 34 cycles). While ``hold``
     is 1 none is begun. ``is_idle``: nothing is under way.
 
     When an order goes that had its side's best price, the others are searched (two to
     ``order_bits`` cycles): until ``is_settled`` the old price stands, which reaches further than
-    any that is there, and no tell is begun. ``ratio`` is the limit ``order_to_trade_ratio``; after
-    it changed, ``ratio_is_settled`` is 0 until ``executions_by_ratio`` is right again.
+    any that is there, and no tell is begun. ``ratio`` is the limit ``order_to_trade_ratio``; from
+    the cycle after it changed ``ratio_is_settled`` is 0 until ``executions_by_ratio`` is right.
     """
 
     def __init__(
@@ -123,8 +123,8 @@ def outputs(m: Module, s: LedgerState) -> None:
         s.ports.written_symbol.eq(s.symbol_index),
         s.symbols.write_address.eq(s.symbol_index),
         s.symbols.read_address[1].eq(s.symbol_index),
-        s.ports.ratio_is_settled.eq(s.ratio_used == s.ports.ratio),
     ]
+    m.d.sync += s.ports.ratio_is_settled.eq(s.ratio_used == s.ports.ratio)
     m.d.comb += [
         s.ports.init_done.eq(
             s.symbols.init_done & s.orders.init_done & s.numbers.init_done & s.search.init_done

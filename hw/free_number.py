@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,8 +15,8 @@ class FreeNumber(wiring.Component):
     """Numbers count up from 1 and skip those whose place (the remainder by the table) is taken.
 
     Members: ``number``: the next to give, right while ``is_ready``; the search goes on by itself,
-    one place per cycle. ``take``: it is given now (only while ``is_ready``). ``free``, ``place``:
-    the order at a place is gone; when the search went past that place, it goes back.
+    three cycles per place. ``take``: it is given now (only while ``is_ready``). ``free``,
+    ``place``: the order there is gone; when the search went past that place, it goes back.
     With every place taken it is not ready.
     """
 
@@ -40,12 +40,12 @@ class FreeNumber(wiring.Component):
         """A bit per place; the search stands at ``passed`` places beyond the first number."""
         m = Module()
         bits = self.order_bits
-        m.submodules.taken = taken = SweptMemory(1, 1 << bits, is_transparent=False)
+        m.submodules.taken = taken = SweptMemory(1, 1 << bits, registered=1)
         look_at, is_taken = taken.read()
         first = Signal(NUMBER_BITS, init=1)  # behind the last that was given
         passed = Signal(bits + 1)  # places behind first that are taken
         candidate = Signal(NUMBER_BITS, init=1)  # first + passed
-        is_known = Signal()  # is_taken is of the candidate
+        known = Signal(2)  # is_taken is of the candidate when the second bit is 1
         freed, freed_distance = Signal(), Signal(bits)
         m.d.comb += [
             self.number.eq(candidate),
@@ -54,21 +54,17 @@ class FreeNumber(wiring.Component):
             taken.write_address.eq(Mux(self.free, self.place, candidate)),
             taken.write_data.eq(self.take & ~self.free),
             look_at.eq(candidate),
-            self.is_ready.eq(
-                self.init_done & is_known & ~is_taken & ~freed & ~self.free & ~passed[-1]
-            ),
+            self.is_ready.eq(known[1] & ~is_taken & ~freed & ~passed[-1]),
         ]
         # a place that is freed is compared a cycle later
         m.d.sync += [freed.eq(self.free), freed_distance.eq(self.place - first)]
-        m.d.sync += is_known.eq(self.init_done & ~self.take & ~self.free)  # read again
+        m.d.sync += known.eq(Cat(self.init_done, known[0]))
         with m.If(self.take):
             m.d.sync += [first.eq(candidate + 1), candidate.eq(candidate + 1), passed.eq(0)]
         with m.Elif(freed & (freed_distance < passed)):
-            m.d.sync += [
-                candidate.eq(first + freed_distance),
-                passed.eq(freed_distance),
-                is_known.eq(0),
-            ]
-        with m.Elif(~freed & ~self.free & is_known & is_taken & ~passed[-1]):
-            m.d.sync += [candidate.eq(candidate + 1), passed.eq(passed + 1), is_known.eq(0)]
+            m.d.sync += [candidate.eq(first + freed_distance), passed.eq(freed_distance)]
+        with m.Elif(known[1] & is_taken & ~freed & ~passed[-1]):
+            m.d.sync += [candidate.eq(candidate + 1), passed.eq(passed + 1), known.eq(0)]
+        with m.If(self.take | self.free | freed):
+            m.d.sync += known.eq(0)
         return m

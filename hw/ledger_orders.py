@@ -13,14 +13,16 @@ from hw.product import PRODUCT_CYCLES
 def find(m: Module, s: LedgerState) -> None:
     """Read the order, and the one it replaces; see what there is to do."""
     order, op = s.ports.order, Operation
-    order_address, raw_order = s.orders.read()
-    _, raw_symbol = s.symbols.read(1)
+    order_address, read_order = s.orders.read()
+    _, read_symbol = s.symbols.read(1)
     looks_behind = Signal()
     m.d.comb += order_address.eq(Mux(looks_behind, order.replaces, s.key))
     with m.State("FETCH"):
         m.next = "READ"
     with m.State("READ"):
-        m.d.sync += [order.eq(raw_order), s.known.eq(raw_symbol)]
+        m.next = "TAKE"
+    with m.State("TAKE"):
+        m.d.sync += [order.eq(read_order), s.known.eq(read_symbol)]
         m.next = "CHECK"
         with m.If(s.is_(op.NEW)):
             open_new(m, s)
@@ -53,7 +55,8 @@ def find(m: Module, s: LedgerState) -> None:
                 m.d.sync += s.symbol_index.eq(order.symbol_index)
             m.next = "EDIT"
         with m.If(s.is_(op.REPLACED, op.REPLACE_ENDED) & is_in_flight):
-            m.d.sync += [order.eq(raw_order), s.kept_cancel.eq(order.cancel_in_flight)]
+            m.d.sync += s.kept_cancel.eq(order.cancel_in_flight)
+            m.next = "BEHIND"
         with m.If(s.is_(op.FILL, op.BROKEN, op.MARK)):
             m.d.sync += s.position_part.eq(1)
             m.next = "EDIT"
@@ -69,6 +72,9 @@ def find(m: Module, s: LedgerState) -> None:
                     *("executions", "executions_by_ratio"),
                 )
             ]
+    with m.State("BEHIND"):
+        m.d.sync += order.eq(read_order)
+        m.next = "EDIT"
 
 
 def open_new(m: Module, s: LedgerState) -> None:
@@ -94,7 +100,7 @@ def open_new(m: Module, s: LedgerState) -> None:
 def edit(m: Module, s: LedgerState) -> None:
     """Change the order's row; before, see what it reserved."""
     order, op = s.ports.order, Operation
-    _, raw_symbol = s.symbols.read(1)
+    _, read_symbol = s.symbols.read(1)
     with m.State("EDIT"):
         m.d.sync += [
             s.old_shares.eq(greater(order.leaves, order.pending_leaves)),
@@ -105,7 +111,6 @@ def edit(m: Module, s: LedgerState) -> None:
         ]
         m.next = "CHANGE"
     with m.State("CHANGE"):
-        m.d.sync += s.known.eq(raw_symbol)
         with m.If(s.has_order):
             change_order(m, s)
         with m.If(s.is_(op.FILL)):
@@ -115,16 +120,18 @@ def edit(m: Module, s: LedgerState) -> None:
                 m.d.sync += count.eq(count + 1)
         m.next = "MOVE"
         with m.If(s.is_(op.REPLACE)):
-            m.next = "RESERVE"
+            m.next = "KNOW"
+    with m.State("KNOW"):
+        m.d.sync += s.known.eq(read_symbol)
+        m.next = "RESERVE"
     with m.State("MOVE"):
         # the position, and what values it; known.position_notional is the value before
-        known = s.known
+        known, position = s.known, read_symbol.position
+        m.d.sync += known.eq(read_symbol)
         adds = (s.side == BUY) ^ s.is_(op.BROKEN)
-        m.d.sync += s.was_short.eq(known.position < 0)
+        m.d.sync += s.was_short.eq(position < 0)
         with m.If(s.is_(op.FILL, op.BROKEN)):
-            m.d.sync += known.position.eq(
-                Mux(adds, known.position + s.quantity, known.position - s.quantity)
-            )
+            m.d.sync += known.position.eq(Mux(adds, position + s.quantity, position - s.quantity))
         with m.If(s.is_(op.FILL, op.MARK)):
             m.d.sync += known.mark_price.eq(s.price)
         m.next = "SIZE"

@@ -50,14 +50,8 @@ class LedgerState:
     def __init__(self, ports: Exposure) -> None:
         """All registers, 0 at the beginning."""
         self.ports = ports
-        self.symbols = SweptMemory(
-            ports.symbol_shape,
-            1 << ports.symbol_bits,
-            read_ports=2,
-            is_transparent=False,
-            registered=1,
-        )
-        self.orders = SweptMemory(ports.order_shape, 1 << ports.order_bits, is_transparent=False)
+        self.symbols = SweptMemory(ports.symbol_shape, 1 << ports.symbol_bits, 2, registered=2)
+        self.orders = SweptMemory(ports.order_shape, 1 << ports.order_bits, registered=1)
         self.numbers = FreeNumber(ports.order_bits)
         self.search = BestPriceSearch(ports.order_bits, ports.symbol_bits)
         self.product = Product()

@@ -172,8 +172,7 @@ def write(m: Module, s: LedgerState) -> None:
     with m.State("FETCH_AGAIN"):
         m.next = "READ_AGAIN"
     with m.State("READ_AGAIN"):
-        m.d.sync += s.known.eq(s.symbols.read_data[1])
-        m.next = "RESERVE"
+        m.next = "KNOW"
     with m.State("WRITE_OTHER"):
         in_flight = orders.write_data
         m.d.comb += [

@@ -15,7 +15,7 @@ from sim.gateware import harness
 SEED = int(os.environ.get("TICKWIRE_SEED", "5"))
 ORDER_BITS, SYMBOL_BITS, STRATEGY_BITS, VENUE_BITS = 4, 3, 2, 2
 SYMBOLS = 4
-NEW_CYCLES, REPLACE_CYCLES, CANCEL_CYCLES, TELL_CYCLES = 8, 13, 6, 32
+NEW_CYCLES, REPLACE_CYCLES, CANCEL_CYCLES, TELL_CYCLES = 9, 15, 7, 34
 
 
 class Pair:
@@ -90,7 +90,7 @@ class Pair:
         if request.action != CANCEL:
             number = self.expected_number()
             now = self.model.step()
-            for _ in range(2 << ORDER_BITS):  # the search for a free place
+            for _ in range(4 << ORDER_BITS):  # the search for a free place
                 now = now if now["number_is_ready"] else self.model.step()
             assert (now["number"], now["number_is_ready"]) == (number, 1), self.where()
             self.next_number = number + 1
