@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks against new risk, each at its edge and each switched off; see also test_risk_gate.py."""
+"""Checks against new risk, each at its edge and each switched off; see also test_gate.py."""
 
 from dataclasses import replace
 
