@@ -43,7 +43,6 @@ PLAIN_OUTPUTS = {
     "is_killed_global": "kills",
     "is_killed_heartbeat": "kills",
     "killed_sessions": "kills",
-    "killed_sessions": "kills",
 }
 """Outputs that are those of a part."""
 
