@@ -6,13 +6,14 @@ cycle. So is line B's, unless A's becomes an event in that cycle: then it waits 
 order. A copy never waits, so that lines in step do not fill the queue; neither does a message wait
 for a copy, so that the faster line is not held up by the slower one.
 
-To decide and to be ready for the next cycle takes two comparisons of 64 bits one after the other,
-which is too much for a cycle. So each number is held against the state a cycle before its message
-is there (``ParsedLine.upcoming``): against the state as it stands, and against what it becomes if
-one of the messages that are there now is taken. The decision then only chooses.
+To decide and to be ready for the next cycle is too much for a cycle. So each number is held against
+the state a cycle before its message is there (``ParsedLine.upcoming``): against the state as it
+stands, and against what it becomes if one of the messages that are there now is taken. The
+decision then only chooses. ``hw.number_order`` makes the comparisons short.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
@@ -22,12 +23,23 @@ from amaranth.lib.wiring import In, Out
 from hw.arbiter_queue import ArbiterQueue, StartSignature, item_layout
 from hw.event import CYCLE_BITS, SEQUENCE_NUMBER_BITS, event_layout
 from hw.line_signature import PARSER_CYCLES, ParsedLine
+from hw.number_order import KNOWN_CYCLES, Distance, NumberOrder
 from hw.request import SYMBOL_BITS
 from hw.symbol_filter import symbol_layout
 from nic.framing.enumerations import ARBITER
 from nic.framing.feed_format import FeedFormat
 
 COUNTER_BITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a candidate did to the state in the cycle before."""
+
+    moves: Signal
+    opens: Signal
+    is_late: Signal
+    starts: Signal
 
 
 class Candidate:
@@ -60,6 +72,12 @@ class Candidate:
             kept = Signal(len(terms[what]), name=f"{what}_terms_{self.name}")
             m.d.sync += kept.eq(Cat(*terms[what]))
             m.d.comb += sum_.eq(kept.any())
+
+    def before(self, m: Module) -> Changes:
+        """What it did a cycle ago."""
+        kept = Changes(*(Signal(name=f"was_{what}_{self.name}") for what in Changes.__slots__))
+        m.d.sync += [getattr(kept, w).eq(getattr(self, w)) for w in Changes.__slots__]
+        return kept
 
     def decide(self, m: Module, is_arbitrating: Value, is_started: Value) -> None:
         """What it wants, and what it does to the state when it is taken."""
@@ -123,8 +141,12 @@ class Arbiter(wiring.Component):
         m = Module()
         m.submodules.queue = queue = ArbiterQueue(self.feed, self._item)
         a, b = self._line(m, "a", self.a, self.symbol_a), self._line(m, "b", self.b, self.symbol_b)
-        is_known = Signal()  # where the head stands
-        m.d.sync += is_known.eq(queue.has_head & ~queue.pop)
+        # Where the head stands is known some cycles after it came; nobody asks without arbitration.
+        known_for = Signal(KNOWN_CYCLES + 1)
+        is_known = known_for[-1] | (known_for[0] & ~self.is_arbitrating)
+        m.d.sync += known_for.eq(
+            Mux(queue.has_head & ~queue.pop, Cat(1, known_for)[: KNOWN_CYCLES + 1], 0)
+        )
         head = Candidate("head", queue.head, queue.head.following, is_known)
 
         is_started, is_in_step = Signal(), Signal()
@@ -145,9 +167,7 @@ class Arbiter(wiring.Component):
         wiring.connect(m, queue.a, wiring.flipped(self.a.datagram))
         wiring.connect(m, queue.b, wiring.flipped(self.b.datagram))
         wiring.connect(m, queue.start, wiring.flipped(self.start))
-        self._look_ahead(m, a, self.a.upcoming, own=a, others=(b, head))
-        self._look_ahead(m, b, self.b.upcoming, own=b, others=(a, head))
-        self._look_ahead(m, head, head.number, own=None, others=(a,))
+        self._orders(m, a, b, head)
         self._move(m, (a, b, head), is_started)
         self._count(
             m,
@@ -175,35 +195,88 @@ class Arbiter(wiring.Component):
         ]
         return Candidate(name, item, line.upcoming, line.message.valid)
 
+    def _orders(self, m: Module, a: Candidate, b: Candidate, head: Candidate) -> None:
+        """What is known of the distance of every number to those it may be held against."""
+        up_a, up_b = a.following, b.following
+        a_b = NumberOrder(m, "a_b", up_a, up_b)
+        a_head = NumberOrder(m, "a_head", up_a, head.following)
+        b_head = NumberOrder(m, "b_head", up_b, head.following)
+        for order in (a_b, a_head, b_head):
+            order.follow(m)
+        all_ = (a, b, head)
+        before = {c.name: c.before(m) for c in all_}
+        opens = Cat(*(c.opens for c in all_)).any()
+        opened = Cat(*(before[c.name].opens for c in all_)).any()
+        for candidate, number, own, others in (
+            (a, up_a, a, {"b": a_b, "head": a_head}),
+            (b, up_b, b, {"a": a_b.reversed(up_b, up_a), "head": b_head}),
+            (head, head.number, None, {"a": a_head.reversed(head.number, up_a)}),
+        ):
+            name = candidate.name
+            expected = NumberOrder(m, f"{name}_expected", number, self.expected)
+            gap_next = NumberOrder(m, f"{name}_gap_next", number, self.gap_next)
+            gap_end = NumberOrder(m, f"{name}_gap_end", number, self.gap_end)
+
+            def by(
+                what: str,
+                bits: Mapping[str, Candidate | Changes],
+                own: Candidate | None = own,
+                others: Mapping[str, NumberOrder] = others,
+            ) -> list[tuple[Value, Distance | None]]:
+                """The distance to the number of whichever candidate did that."""
+                found: list[tuple[Value, Distance | None]] = [
+                    (getattr(bits[other], what), order.found) for other, order in others.items()
+                ]
+                return found if own is None else [*found, (getattr(bits[own.name], what), None)]
+
+            now = {c.name: c for c in all_}
+            expected.follow(m, by("moves", now), by("moves", before))
+            gap_end.follow(m, by("opens", now), by("opens", before))
+            gap_next.follow(
+                m,
+                [
+                    *by("is_late", now),
+                    (opens, expected.base),
+                    (head.starts, gap_end.base),
+                ],
+                [
+                    *by("is_late", before),
+                    (opened, expected.found),
+                    (before["head"].starts, gap_end.found),
+                ],
+            )
+            self._look_ahead(m, candidate, own, (expected, gap_next, gap_end), others, now)
+
     def _look_ahead(
         self,
         m: Module,
         candidate: Candidate,
-        number: Value,
         own: Candidate | None,
-        others: Sequence[Candidate],
+        state: tuple[NumberOrder, NumberOrder, NumberOrder],
+        orders: Mapping[str, NumberOrder],
+        candidates: Mapping[str, Candidate],
     ) -> None:
-        """Where ``number`` stands in the next cycle, whichever candidate is taken in this one.
+        """Where the number stands in the next cycle, whichever candidate is taken in this one.
 
-        ``own``: the candidate of which ``number`` is the one that follows.
+        ``own``: the candidate of which it is the number that follows. ``state``: the number against
+        what is expected, and the open gap's next and end. ``orders``: against what follows others.
         """
+        expected, gap_next, gap_end = state
+        others = [(candidates[name], order) for name, order in orders.items()]
+        anyone = [c for c, _ in others] + ([own] if own is not None else [])
         reaches_expected, is_before_end = Signal(), Signal()
         moves, changes_gap = Signal(), Signal()
-        anyone = [*others, *([own] if own is not None else [])]
         m.d.comb += [
-            reaches_expected.eq(number >= self.expected),
-            is_before_end.eq(number < self.gap_end),
+            reaches_expected.eq(expected.is_at_least()),
+            is_before_end.eq(~gap_end.is_at_least()),
             moves.eq(Cat(*(c.moves for c in anyone)).any()),
-            changes_gap.eq(
-                Cat(*(bit for c in anyone for bit in (c.opens, c.is_late, c.starts))).any()
-            ),
+            changes_gap.eq(Cat(*((c.opens, c.is_late, c.starts) for c in anyone)).any()),
         ]
         # One gate behind each comparison, as those come late; few terms, as they are summed next.
         # Without arbitration everything counts as new, and moves nothing.
-        is_off = ~self.is_arbitrating
-        new: list[Value] = [reaches_expected & ~moves | is_off]
-        at: list[Value] = [(number == self.expected) & ~moves]
-        missing: list[Value] = [(number >= self.gap_next) & is_before_end & ~changes_gap]
+        new: list[Value] = [reaches_expected & ~moves | ~self.is_arbitrating]
+        at: list[Value] = [expected.is_equal() & ~moves]
+        missing: list[Value] = [gap_next.is_at_least() & is_before_end & ~changes_gap]
         if own is not None:
             new[0] |= own.moves
             at[0] |= own.moves
@@ -211,13 +284,15 @@ class Arbiter(wiring.Component):
         by_others: list[Value] = []
         at_others: list[Value] = []
         late_others: list[Value] = []
-        for other in others:
+        for other, order in others:
             reaches = Signal(name=f"{candidate.name}_reaches_{other.name}")
-            m.d.comb += reaches.eq(number >= other.following)
+            m.d.comb += reaches.eq(order.is_at_least())
             by_others.append(reaches & other.moves)
-            at_others.append((number == other.following) & other.moves)
+            at_others.append(order.is_equal() & other.moves)
             late_others.append(other.is_late & reaches)
-            missing.append(other.opens & reaches_expected & ~reaches & (number != other.number))
+            missing.append(
+                other.opens & reaches_expected & ~reaches & ~order.is_equal(other.number)
+            )
         new.append(Cat(*by_others).any())
         at.append(Cat(*at_others).any())
         missing.append(Cat(*late_others).any() & is_before_end)

@@ -10,6 +10,9 @@ from nic.framing.feed_format import FeedFormat
 PARSER_CYCLES = 3
 """Cycles from the beat that holds a message's last byte to the cycle of its ``valid``."""
 
+JUMP_CYCLES = 3
+"""Cycles from the first in which ``upcoming`` is right to the first message of a datagram."""
+
 LOCATE_BITS = 16
 COUNT_BITS = 16
 
@@ -36,8 +39,9 @@ class ParsedLine(wiring.Signature):
     ``message``: ``valid`` in exactly one cycle per message, ``PARSER_CYCLES`` after its last byte.
 
     ``upcoming``: in every cycle, the sequence number of the message that is valid in the next one,
-    if one is; in a cycle with a valid message always that message's number plus one. The arbiter
-    holds it against its state a cycle ahead. (A counter that moves with ``message`` is this.)
+    if one is; in a cycle with a valid message always that message's number plus one. It jumps with
+    a datagram's header only, at the latest ``JUMP_CYCLES`` before the datagram's first message. The
+    arbiter holds it against its state a cycle ahead.
 
     ``datagram``: ``valid`` for one cycle per accepted transport header, ``PARSER_CYCLES`` after the
     header's last byte: never in a cycle in which a message of the same line is, and before the

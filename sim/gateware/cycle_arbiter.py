@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from hw.arbiter_queue import QUEUE_BITS
+from hw.number_order import KNOWN_CYCLES
 from nic.framing.arbiter_reference import ReferenceArbiter
 
 Waiting = tuple[str, int, int]
@@ -28,7 +29,7 @@ class CycleArbiter:
     reference: ReferenceArbiter
     waiting: deque[Waiting] = field(default_factory=deque)
     head: Waiting | None = None
-    is_known: bool = False
+    known_for: int = 0
     idle: list[int] = field(default_factory=lambda: [0, 0])
     overrun: int = 0
     events: list[tuple[int, int, int, bool, bool, int]] = field(default_factory=list)
@@ -37,7 +38,7 @@ class CycleArbiter:
     @property
     def is_quiet(self) -> bool:
         """Whether a cycle that brings nothing changes nothing."""
-        return not (self.waiting or self.head or self.is_known or any(self.idle))
+        return not (self.waiting or self.head or self.known_for or any(self.idle))
 
     def wants(self, number: int) -> bool:
         """Whether a message of that number is an event."""
@@ -61,7 +62,8 @@ class CycleArbiter:
         was_full, had_more = len(self.waiting) == 1 << QUEUE_BITS, bool(self.waiting)
         had_head = self.head is not None
         pops, ready = False, not b and not was_full and not any(self.idle)
-        if self.head and self.is_known:
+        is_known = self.known_for > (KNOWN_CYCLES if arbitrates else 0)
+        if self.head and is_known:
             kind, number, _ = self.head
             wants_head = {
                 "message": self.wants(number),
@@ -97,5 +99,5 @@ class CycleArbiter:
             self.head = None
         elif not had_head and had_more:
             self.head = self.waiting.popleft()
-        self.is_known = had_head and not pops
+        self.known_for = self.known_for + 1 if had_head and not pops else 0
         return ready and start is not None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hw.line_signature import JUMP_CYCLES
+
 HEADER_CYCLES = 8
 
 
@@ -22,7 +24,7 @@ def schedule(r: random.Random, cycles: int, items: list[tuple[str, int, int]]) -
     """Items (kind, first number, count) as a line brings them, as fast as the wire allows or not.
 
     Messages of one datagram come 1 or 2 cycles apart (14 bytes are the shortest), datagrams have
-    headers. Until a message's own cycle is near, ``upcoming`` is anything.
+    headers. ``upcoming`` is anything until it has to be the number of the datagram's first message.
     """
     noise = np.random.default_rng(r.getrandbits(32))
     line = Line(
@@ -40,13 +42,15 @@ def schedule(r: random.Random, cycles: int, items: list[tuple[str, int, int]]) -
             continue
         longest = r.choice((1, 1, 2, 6))
         quarter = r.randrange(7)
+        line.upcoming[at - JUMP_CYCLES : at] = first
         for number in range(first, first + count):
             line.message[at] = number
-            line.upcoming[at - 1], line.upcoming[at] = number, number + 1
+            line.upcoming[at:] = number + 1
             quarter = (quarter + 2) % 7
             at += 1 if quarter < 2 else 1 + r.randrange(1, longest + 1)
             if at + 2 >= cycles:
                 return line
+        line.upcoming[at:] = noise.integers(1, 1 << 62, cycles - at, np.uint64)
     return line
 
 
@@ -64,11 +68,14 @@ def feed_items(r: random.Random, count: int, loss: float, start: int) -> list[tu
         if kind > 0.97:
             items.append(("data", max(1, number - r.randrange(1, 40)), r.randrange(1, 9)))
         elif kind > 0.965:
-            number += r.choice((7, 1000, 1 << 33))
+            number += r.choice((7, 1000, 1 << 18, (1 << 19) - 3, 1 << 20, 1 << 33))
         number += size
     return items
 
 
 def delayed(line: Line, cycles: int) -> Line:
     """The same, so many cycles later."""
-    return Line(*(np.roll(part, cycles) for part in (line.message, line.upcoming, line.idle)))
+    parts = (line.message, line.upcoming, line.idle)
+    return Line(
+        *(np.concatenate([np.zeros(cycles, np.uint64), part])[: len(part)] for part in parts)
+    )

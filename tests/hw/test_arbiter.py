@@ -134,10 +134,13 @@ def test_two_lossy_lines(model, variant: int) -> None:
     r = random.Random(seed)
     skew = (0, 1, 2, 7, 40, 400)[variant]
     loss = (0.0, 0.1, 0.02, 0.3, 0.1, 0.5)[variant]
+    start = (1, (1 << 20) - 5000, (1 << 32) - 3000, (1 << 18) - 99, (1 << 63) - (1 << 40), 1)[
+        variant
+    ]
     publisher = r.getrandbits(32)
     a, b = (
         schedule(random.Random(pace), CYCLES, [
-            item for item in feed_items(random.Random(publisher), 6000, 0, 1)
+            item for item in feed_items(random.Random(publisher), 6000, 0, start)
             if losses.random() >= loss
         ])
         for pace, losses in ((publisher, random.Random(seed + 1)),

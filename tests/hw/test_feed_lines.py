@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from line_support import NASDAQ_LINE, beats_of
 
-from hw.line_signature import PARSER_CYCLES, DatagramKind
+from hw.line_signature import JUMP_CYCLES, PARSER_CYCLES, DatagramKind
 from nic.framing.arbiter_reference import ReferenceArbiter, ReferenceFilter
 from nic.framing.reference import ReferenceParser
 from sim.feed_traffic import FeedTraffic, Frames
@@ -96,12 +96,15 @@ def test_events_are_those_of_the_specifications(skew: int, loss: float) -> None:
     assert model.cycle - before == total
 
     arrived: dict[str, dict[int, tuple[int, bytes]]] = {}
+    first: dict[str, dict[int, int]] = {"a": {}, "b": {}}
     idle: dict[str, dict[int, int]] = {}
     for name, offset in (("a", 0), ("b", skew)):
         parser, start, arrived[name] = ReferenceParser(NASDAQ_LINE), offset, {}
         for frame in lines[name][1]:
-            for message in parser.frame(frame).messages:
+            for i, message in enumerate(parser.frame(frame).messages):
                 at = start + message.last_byte // 8 + PARSER_CYCLES
+                if not i:
+                    first[name][at] = message.sequence_number
                 arrived[name][at] = (message.sequence_number, message.message)
             start += -(-len(frame) // 8)
         pulses = captured[f"parsed_{name}__datagram__valid"] != 0
@@ -112,6 +115,8 @@ def test_events_are_those_of_the_specifications(skew: int, loss: float) -> None:
         upcoming = captured[f"parsed_{name}__upcoming"]
         for at, (number, _) in arrived[name].items():
             assert upcoming[at - 1] == number and upcoming[at] == number + 1, (name, at)
+        for at, number in first[name].items():
+            assert (upcoming[at - JUMP_CYCLES : at] == number).all(), (name, at)
 
     spec = CycleArbiter(ReferenceArbiter())
     text = {number: message for line in arrived.values() for number, message in line.values()}
