@@ -22,6 +22,9 @@ class SweptMemory(Elaboratable):
     nothing but a register behind the RAM; they are not transparent. With ``is_immediate`` it is a
     distributed RAM, for a few dozen rows: the data of an address are there in the same cycle.
 
+    Without ``may_collide`` nobody looks at data whose address was written in its own cycle: on the
+    device they are anything then, and there are no gates behind the RAM to make them right.
+
     ``write_enable`` and what belongs to it are ignored until ``init_done``.
     """
 
@@ -33,6 +36,7 @@ class SweptMemory(Elaboratable):
         is_transparent: bool = True,
         registered: int = 0,
         is_immediate: bool = False,
+        may_collide: bool = True,
     ) -> None:
         """Raises ``ValueError`` when ``depth`` is not a power of two above 1."""
         if depth < 2 or depth & (depth - 1):
@@ -41,6 +45,7 @@ class SweptMemory(Elaboratable):
         self.is_transparent = is_transparent
         self.registered = registered
         self.is_immediate = is_immediate
+        self.may_collide = may_collide
         self._bits = Shape.cast(shape).width
         address_bits = depth.bit_length() - 1
         self.init_done = Signal()
@@ -61,7 +66,12 @@ class SweptMemory(Elaboratable):
     def elaborate(self, platform: object) -> Module:
         """The RAM, and the counter of the sweep."""
         m = Module()
-        m.submodules.ram = ram = memory.Memory(shape=self._bits, depth=self.depth, init=[])
+        m.submodules.ram = ram = memory.Memory(
+            shape=self._bits,
+            depth=self.depth,
+            init=[],
+            attrs={} if self.may_collide else {"no_rw_check": 1},  # for yosys
+        )
         write = ram.write_port()
         position = Signal(range(self.depth + 1))
         m.d.comb += self.init_done.eq(position[-1])

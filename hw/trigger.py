@@ -168,7 +168,10 @@ class Trigger(wiring.Component):
         """The rows of the symbol, in cycle 2."""
         found = []
         for way in range(WAYS):
-            table = SweptMemory(self._row, 1 << self.symbol_bits, is_transparent=False)
+            # A row is written in the cycle of its own address only, and not looked at then.
+            table = SweptMemory(
+                self._row, 1 << self.symbol_bits, is_transparent=False, may_collide=False
+            )
             m.submodules[f"rows_{way}"] = table
             address, row = table.read()
             m.d.comb += [
@@ -255,7 +258,9 @@ class Trigger(wiring.Component):
         An event's change is in the RAM in cycle 5: those at its heels take it from ``after`` and
         what was that a cycle and two ago.
         """
-        table = SweptMemory(self._state, 1 << self.symbol_bits, is_transparent=False)
+        table = SweptMemory(
+            self._state, 1 << self.symbol_bits, is_transparent=False, may_collide=False
+        )
         m.submodules.state = table
         past: list[Any] = [Signal(self._state, name=f"past_{cycle}") for cycle in (4, 5, 6)]
         symbols: list[Any] = [Signal(self.symbol_bits, name=f"symbol_{cycle}") for cycle in (4, 5)]
