@@ -35,6 +35,7 @@ cdef class OrderEntry:
     cdef uint32_t submit(self, const OrderRequest *request, uint64_t t_ns) noexcept nogil
 
 cdef class OrderPath:
+    cdef bint is_ready(self, const OrderRequest *request, uint32_t user_ref_num) noexcept nogil
     cdef uint32_t accept(self, const PassedOrder *passed, uint64_t t_ns) noexcept nogil
 
 cdef class OrderChannel:

@@ -60,6 +60,10 @@ cdef class OrderEntry:
 cdef class OrderPath:
     """Takes what passed the gate: the order management."""
 
+    cdef bint is_ready(self, const OrderRequest *request, uint32_t user_ref_num) noexcept nogil:
+        """Whether :meth:`accept` would send this now, a new order or replace under this number."""
+        return True
+
     cdef uint32_t accept(self, const PassedOrder *passed, uint64_t t_ns) noexcept nogil:
         """The order's user reference number, or 0 when it could not be taken."""
         return 0

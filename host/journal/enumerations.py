@@ -16,6 +16,7 @@ JOURNAL = enumeration(
     command="somebody commanded the appliance, JSON text",
     counters="counters of every stage, JSON text",
     closed="the last record of a journal that was closed in order",
+    card_difference="the card in the path is out of step with the host",
 )
 
 JOURNAL_COUNTER = enumeration(

@@ -13,7 +13,8 @@ cdef enum:
     JOURNAL_COMMAND = 8  # somebody commanded the appliance, JSON text
     JOURNAL_COUNTERS = 9  # counters of every stage, JSON text
     JOURNAL_CLOSED = 10  # the last record of a journal that was closed in order
-    JOURNAL_COUNT = 11
+    JOURNAL_CARD_DIFFERENCE = 11  # the card in the path is out of step with the host
+    JOURNAL_COUNT = 12
 
 cdef enum:
     JOURNAL_COUNTER_RECORDS = 0  # records written to the ring

@@ -598,3 +598,104 @@ cdef inline void journal_closed_encode(const JournalClosed *values, uint8_t *m) 
 
 cdef inline int journal_closed_check_length(const uint8_t *m, uint32_t length) noexcept nogil:
     return CHECK_OK if length >= 8 else CHECK_LENGTH
+
+
+# The card in the path is out of step with the host; everything is killed
+cdef enum:
+    JOURNAL_CARD_DIFFERENCE_LENGTH = 32
+    JOURNAL_CARD_DIFFERENCE_FAILURE_OFFSET = 0
+    JOURNAL_CARD_DIFFERENCE_IS_VERDICT_OFFSET = 2
+    JOURNAL_CARD_DIFFERENCE_HOST_REASON_OFFSET = 4
+    JOURNAL_CARD_DIFFERENCE_CARD_REASON_OFFSET = 6
+    JOURNAL_CARD_DIFFERENCE_HOST_USER_REF_NUM_OFFSET = 8
+    JOURNAL_CARD_DIFFERENCE_CARD_USER_REF_NUM_OFFSET = 12
+    JOURNAL_CARD_DIFFERENCE_HOST_PASS_NUMBER_OFFSET = 16
+    JOURNAL_CARD_DIFFERENCE_CARD_PASS_NUMBER_OFFSET = 24
+
+cdef struct JournalCardDifference:
+    uint16_t failure
+    uint16_t is_verdict
+    uint16_t host_reason
+    uint16_t card_reason
+    uint32_t host_user_ref_num
+    uint32_t card_user_ref_num
+    uint64_t host_pass_number
+    uint64_t card_pass_number
+
+cdef inline uint16_t journal_card_difference_failure(const uint8_t *m) noexcept nogil:
+    return load_le16(m + 0)
+
+cdef inline void journal_card_difference_put_failure(uint8_t *m, uint16_t value) noexcept nogil:
+    store_le16(m + 0, value)
+
+cdef inline uint16_t journal_card_difference_is_verdict(const uint8_t *m) noexcept nogil:
+    return load_le16(m + 2)
+
+cdef inline void journal_card_difference_put_is_verdict(uint8_t *m, uint16_t value) noexcept nogil:
+    store_le16(m + 2, value)
+
+cdef inline uint16_t journal_card_difference_host_reason(const uint8_t *m) noexcept nogil:
+    return load_le16(m + 4)
+
+cdef inline void journal_card_difference_put_host_reason(uint8_t *m, uint16_t value) noexcept nogil:
+    store_le16(m + 4, value)
+
+cdef inline uint16_t journal_card_difference_card_reason(const uint8_t *m) noexcept nogil:
+    return load_le16(m + 6)
+
+cdef inline void journal_card_difference_put_card_reason(uint8_t *m, uint16_t value) noexcept nogil:
+    store_le16(m + 6, value)
+
+cdef inline uint32_t journal_card_difference_host_user_ref_num(const uint8_t *m) noexcept nogil:
+    return load_le32(m + 8)
+
+cdef inline void journal_card_difference_put_host_user_ref_num(
+        uint8_t *m, uint32_t value) noexcept nogil:
+    store_le32(m + 8, value)
+
+cdef inline uint32_t journal_card_difference_card_user_ref_num(const uint8_t *m) noexcept nogil:
+    return load_le32(m + 12)
+
+cdef inline void journal_card_difference_put_card_user_ref_num(
+        uint8_t *m, uint32_t value) noexcept nogil:
+    store_le32(m + 12, value)
+
+cdef inline uint64_t journal_card_difference_host_pass_number(const uint8_t *m) noexcept nogil:
+    return load_le64(m + 16)
+
+cdef inline void journal_card_difference_put_host_pass_number(
+        uint8_t *m, uint64_t value) noexcept nogil:
+    store_le64(m + 16, value)
+
+cdef inline uint64_t journal_card_difference_card_pass_number(const uint8_t *m) noexcept nogil:
+    return load_le64(m + 24)
+
+cdef inline void journal_card_difference_put_card_pass_number(
+        uint8_t *m, uint64_t value) noexcept nogil:
+    store_le64(m + 24, value)
+
+cdef inline void journal_card_difference_decode(
+        const uint8_t *m, JournalCardDifference *out) noexcept nogil:
+    out.failure = journal_card_difference_failure(m)
+    out.is_verdict = journal_card_difference_is_verdict(m)
+    out.host_reason = journal_card_difference_host_reason(m)
+    out.card_reason = journal_card_difference_card_reason(m)
+    out.host_user_ref_num = journal_card_difference_host_user_ref_num(m)
+    out.card_user_ref_num = journal_card_difference_card_user_ref_num(m)
+    out.host_pass_number = journal_card_difference_host_pass_number(m)
+    out.card_pass_number = journal_card_difference_card_pass_number(m)
+
+cdef inline void journal_card_difference_encode(
+        const JournalCardDifference *values, uint8_t *m) noexcept nogil:
+    journal_card_difference_put_failure(m, values.failure)
+    journal_card_difference_put_is_verdict(m, values.is_verdict)
+    journal_card_difference_put_host_reason(m, values.host_reason)
+    journal_card_difference_put_card_reason(m, values.card_reason)
+    journal_card_difference_put_host_user_ref_num(m, values.host_user_ref_num)
+    journal_card_difference_put_card_user_ref_num(m, values.card_user_ref_num)
+    journal_card_difference_put_host_pass_number(m, values.host_pass_number)
+    journal_card_difference_put_card_pass_number(m, values.card_pass_number)
+
+cdef inline int journal_card_difference_check_length(
+        const uint8_t *m, uint32_t length) noexcept nogil:
+    return CHECK_OK if length >= 32 else CHECK_LENGTH

@@ -106,5 +106,17 @@ JOURNAL_LAYOUT = Protocol(
         json_text("command", "Command"),
         json_text("counters", "Counters"),
         body("closed", "Closed in order", unsigned("refused", 8, "records there was no room for")),
+        body(
+            "card_difference",
+            "The card in the path is out of step with the host; everything is killed",
+            unsigned("failure", 2, "table CARD_FAILURE of host/risk/enumerations.py"),
+            unsigned("is_verdict", 2, "1: the card's fields are those of a verdict"),
+            unsigned("host_reason", 2, "table RISK of nic/offload/enumerations.py"),
+            unsigned("card_reason", 2, "table RISK of nic/offload/enumerations.py"),
+            unsigned("host_user_ref_num", 4, "the number the host gives"),
+            unsigned("card_user_ref_num", 4),
+            unsigned("host_pass_number", 8, "passes before"),
+            unsigned("card_pass_number", 8, "passes, this one included"),
+        ),
     ),
 )

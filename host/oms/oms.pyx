@@ -46,6 +46,22 @@ cdef class OrderManager(OrderPath):
             self.table.count(OMS_NOT_SENT)
         return user_ref_num
 
+    cdef bint is_ready(self, const OrderRequest *request, uint32_t user_ref_num) noexcept nogil:
+        """Whether the venue's channel would take it, and the tables would."""
+        cdef Order *order
+        if (request.venue >= GATE_VENUES or self.channel_table[request.venue] == NULL
+                or not (<OrderChannel> self.channel_table[request.venue]).ready()):
+            return False
+        if request.action != ACTION_CANCEL and (
+                user_ref_num < self.table.next_user_ref_num
+                or self.table.is_open(&self.table.orders[user_ref_num & self.table.mask])):
+            return False
+        if request.action != ACTION_CANCEL and request.action != ACTION_REPLACE:
+            return True
+        order = self.table.find(request.user_ref_num)
+        return order != NULL and (self.table.is_open(order) if request.action == ACTION_CANCEL
+                                  else order.replaced_by == 0)
+
     cdef uint32_t free_number(self) noexcept nogil:
         """The next number whose places here and in the gate hold no open order; 0: none is left."""
         cdef uint32_t number = self.table.next_user_ref_num
@@ -64,12 +80,16 @@ cdef class OrderManager(OrderPath):
         return 0
 
     cdef uint32_t send_order(self, const PassedOrder *passed, uint64_t t_ns) noexcept nogil:
-        """Take a new order or a replace into the table and send it."""
+        """Take a new order or a replace into the table and send it.
+
+        A card's gate numbers the orders itself; a number that was given is used up.
+        """
         cdef const OrderRequest *request = &passed.request
-        cdef uint32_t user_ref_num = self.free_number()
+        cdef uint32_t given = self.gate.given_number
+        cdef uint32_t user_ref_num = given if given != 0 else self.free_number()
         cdef Order *order
         cdef Order *original = NULL
-        if user_ref_num == 0:
+        if user_ref_num == 0 or (given != 0 and not self.is_ready(request, given)):
             return 0
         if request.action == ACTION_REPLACE:
             original = self.table.find(request.user_ref_num)
@@ -93,7 +113,7 @@ cdef class OrderManager(OrderPath):
         order.sent_ns = t_ns
         order.changed_ns = t_ns
         order.state = ORDER_PENDING_NEW
-        self.table.next_user_ref_num += 1
+        self.table.next_user_ref_num = user_ref_num + 1
         if original != NULL:
             order.replaces = original.user_ref_num
             order.parent = original.parent
@@ -113,7 +133,8 @@ cdef class OrderManager(OrderPath):
             original.replaced_by = 0
             self.table.move(original, EVENT_SEND_FAILED, self.table.settled_state(original),
                             t_ns)
-        self.table.next_user_ref_num = user_ref_num
+        if given == 0:
+            self.table.next_user_ref_num = user_ref_num
         return 0
 
     cdef void prefetch_places(self, uint32_t user_ref_num) noexcept nogil:

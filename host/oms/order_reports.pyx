@@ -20,6 +20,7 @@ from host.model cimport (
 from host.oms.enumerations import EVENT
 from host.oms.ids cimport *
 from host.oms.position cimport Execution
+from host.risk.ids cimport CARD_FAILURE_NUMBERS_BEHIND
 from nic.offload.ids cimport GATE_MAXIMUM_PRICE
 from nic.wire.ouch50_codec cimport OUCH50_ACCOUNT_QUERY_RESPONSE
 
@@ -325,6 +326,8 @@ cdef class OrderReports(ReportSink):
                                   0, 0, order.price, t_ns)
         if next_user_ref_num > self.table.next_user_ref_num:
             self.table.next_user_ref_num = next_user_ref_num
+            # a card numbers by itself, and from 1
+            self.gate.fail_card(CARD_FAILURE_NUMBERS_BEHIND, next_user_ref_num, t_ns)
         return remaining
 
     def report(self, kind, uint64_t t_ns=0, **values):

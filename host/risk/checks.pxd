@@ -10,7 +10,8 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from host.model cimport (
     ACTION_REPLACE, BOOK_CLEAN, SIDE_BUY, SIDE_SELL, SIDE_SELL_SHORT, TIME_IN_FORCE_DAY,
     OrderRequest, Top)
-from host.risk.exposure cimport BUYS, SELLS, Exposures, SymbolExposure
+from host.risk.exposure cimport (
+    BUYS, SELLS, Exposures, OpenOrder, SideExposure, SymbolExposure)
 from host.risk.limit_rows cimport GateLimits, SymbolLimits, is_enabled, is_multiple
 from nic.offload.ids cimport *
 
@@ -253,3 +254,49 @@ cdef inline int check_executions(const OrderRequest *request, Exposures exposure
             and is_enabled(limits, RISK_ORDER_TO_TRADE_RATIO)):
         return RISK_ORDER_TO_TRADE_RATIO
     return RISK_PASSED
+
+
+cdef inline void measure(const OrderRequest *request, const OpenOrder *order,
+                         Change *change) noexcept nogil:
+    """What the worst case grows by: a new order by itself, a replace by what it asks more."""
+    cdef int64_t notional_before
+    change.is_smaller = False
+    if order == NULL:
+        change.leaves = request.quantity
+        change.notional = change.leaves * request.price
+        change.shares_added = change.leaves
+        change.notional_added = change.notional
+        return
+    notional_before = <int64_t> order.leaves * order.price
+    change.leaves = <int64_t> request.quantity - order.executed
+    change.notional = change.leaves * request.price
+    change.shares_added = max(change.leaves - <int64_t> order.leaves, 0)
+    change.notional_added = max(change.notional - notional_before, 0)
+    change.is_smaller = (
+        change.shares_added == 0 and change.notional_added == 0
+        and (request.price <= order.price if request.side == SIDE_BUY
+             else request.price >= order.price))
+
+
+cdef inline bint reduces(const OrderRequest *request, const Change *change,
+                         const SymbolExposure *symbol) noexcept nogil:
+    """Whether a request that crosses no own order closes, or is less than what it replaces."""
+    cdef int64_t closing
+    if change.is_smaller:
+        return True
+    if request.side == SIDE_BUY:
+        closing = symbol.sides[BUYS].open_shares + change.shares_added
+        return symbol.position < 0 and closing <= -symbol.position
+    closing = symbol.sides[SELLS].open_shares + change.shares_added
+    return symbol.position > 0 and closing <= symbol.position
+
+
+cdef inline bint crosses_own(const OrderRequest *request,
+                             const SymbolExposure *symbol) noexcept nogil:
+    """Whether the price reaches the best own open order of the other side."""
+    cdef const SideExposure *other
+    if request.side == SIDE_BUY:
+        other = &symbol.sides[SELLS]
+        return other.best_price != 0 and request.price >= other.best_price
+    other = &symbol.sides[BUYS]
+    return other.best_price != 0 and request.price <= other.best_price

@@ -5,6 +5,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from host.model cimport PassedOrder
+from host.risk.offload cimport GateOffload
 from nic.offload.ids cimport GATE_STRATEGIES
 
 cdef enum:
@@ -62,8 +63,11 @@ cdef class Exposures:
     cdef StrategyExposure *strategies              # GATE_STRATEGIES of them
     cdef OpenOrder *orders
     cdef uint32_t mask
+    cdef uint64_t opened                           # times on_opened did what it was told
+    cdef GateOffload offload                       # is told the same, None without one
 
     cdef OpenOrder *find(self, uint32_t user_ref_num) noexcept nogil
+    cdef uint32_t free_number(self, uint32_t number) noexcept nogil
     cdef bint on_opened(self, const PassedOrder *passed, uint32_t user_ref_num) noexcept nogil
     cdef void on_unsent(self, const PassedOrder *passed, uint32_t user_ref_num) noexcept nogil
     cdef void on_terms(self, uint32_t user_ref_num, uint32_t leaves, int64_t price) noexcept nogil
@@ -81,6 +85,7 @@ cdef class Exposures:
     cdef void on_strategy_released(self, uint16_t strategy_id) noexcept nogil
     cdef void on_day_started(self) noexcept nogil
 
+    cdef void close(self, OpenOrder *order) noexcept nogil
     cdef void acknowledge(self, OpenOrder *order) noexcept nogil
     cdef void take_out(self, OpenOrder *order) noexcept nogil
     cdef void put_in(self, OpenOrder *order) noexcept nogil

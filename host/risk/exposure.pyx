@@ -5,11 +5,16 @@
 The gate reads it, the order management tells it what happened. Every open order reserves
 shares and notional on its side of its symbol until it is closed; a replace in flight reserves the
 larger of what stands and what was asked for. The semantics stand in ``host/risk/reference.py``.
+With a card in the path its gate is told all of it too.
 """
 
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from host.model cimport ACTION_CANCEL, ACTION_REPLACE, SIDE_BUY, OrderRequest
+from host.risk.ids cimport (
+    COMMAND_BROKEN, COMMAND_CANCELED, COMMAND_CANCEL_ENDED, COMMAND_CLOSED, COMMAND_FILL,
+    COMMAND_MARK, COMMAND_REPLACED, COMMAND_REPLACE_ENDED, COMMAND_TERMS)
+from host.risk.offload cimport tell
 
 
 cdef inline int64_t aggressive_price(const OpenOrder *order) noexcept nogil:
@@ -63,6 +68,14 @@ cdef class Exposures:
             return NULL
         return order
 
+    cdef uint32_t free_number(self, uint32_t number) noexcept nogil:
+        """The first number from this one on whose place is free; this one if none is."""
+        cdef uint32_t i
+        for i in range(self.order_capacity):
+            if self.orders[(number + i) & self.mask].user_ref_num == 0:
+                return number + i
+        return number
+
     cdef bint on_opened(self, const PassedOrder *passed, uint32_t user_ref_num) noexcept nogil:
         """A passed request is about to be sent; new and replace bear ``user_ref_num``.
 
@@ -77,6 +90,7 @@ cdef class Exposures:
                 return False
             if request.quantity == 0:
                 original.cancel_in_flight = 1
+            self.opened += 1
             return True
         if place.user_ref_num != 0 or user_ref_num == 0:
             return False
@@ -106,6 +120,7 @@ cdef class Exposures:
             place.leaves = request.quantity
             self.put_in(place)
             self.link(place)
+        self.opened += 1
         return True
 
     cdef void on_unsent(self, const PassedOrder *passed, uint32_t user_ref_num) noexcept nogil:
@@ -120,6 +135,7 @@ cdef class Exposures:
     cdef void on_terms(self, uint32_t user_ref_num, uint32_t leaves, int64_t price) noexcept nogil:
         """The exchange said how many shares are open, and at what price."""
         cdef OpenOrder *order = self.find(user_ref_num)
+        tell(self.offload, COMMAND_TERMS, user_ref_num, leaves, <uint64_t> price)
         if order == NULL or order.replaces != 0:
             return
         self.take_out(order)
@@ -135,6 +151,8 @@ cdef class Exposures:
         """Shares were executed; the position moves whether the order is open or not."""
         cdef OpenOrder *order = self.find(user_ref_num)
         cdef uint32_t shares
+        tell(self.offload, COMMAND_FILL, user_ref_num, symbol_index, side, quantity,
+             <uint64_t> price)
         if symbol_index >= self.symbol_capacity:
             return
         if order != NULL and order.replaces == 0:
@@ -152,6 +170,7 @@ cdef class Exposures:
     cdef void on_canceled(self, uint32_t user_ref_num, uint32_t quantity) noexcept nogil:
         """Shares were taken off the order, and it lives on."""
         cdef OpenOrder *order = self.find(user_ref_num)
+        tell(self.offload, COMMAND_CANCELED, user_ref_num, quantity)
         if order == NULL or order.replaces != 0:
             return
         self.take_out(order)
@@ -162,15 +181,20 @@ cdef class Exposures:
     cdef void on_cancel_ended(self, uint32_t user_ref_num) noexcept nogil:
         """The cancel of all shares was refused or lost; the order can be replaced again."""
         cdef OpenOrder *order = self.find(user_ref_num)
+        tell(self.offload, COMMAND_CANCEL_ENDED, user_ref_num)
         if order != NULL:
             order.cancel_in_flight = 0
 
     cdef void on_closed(self, uint32_t user_ref_num) noexcept nogil:
         """The order is no longer live; a replace in flight dies with it."""
         cdef OpenOrder *order = self.find(user_ref_num)
+        tell(self.offload, COMMAND_CLOSED, user_ref_num)
+        if order != NULL and order.replaces == 0:
+            self.close(order)
+
+    cdef void close(self, OpenOrder *order) noexcept nogil:
+        """An order goes, and its replace in flight."""
         cdef OpenOrder *pending
-        if order == NULL or order.replaces != 0:
-            return
         self.take_out(order)
         self.unlink(order)
         pending = self.find(order.pending)
@@ -183,6 +207,7 @@ cdef class Exposures:
         """The replace in flight came to be, the original is gone; so is this one without shares."""
         cdef OpenOrder *order = self.find(user_ref_num)
         cdef OpenOrder *original
+        tell(self.offload, COMMAND_REPLACED, user_ref_num, leaves, <uint64_t> price)
         if order == NULL or order.replaces == 0:
             return
         original = self.find(order.replaces)
@@ -197,12 +222,13 @@ cdef class Exposures:
         self.put_in(order)
         self.link(order)
         if leaves == 0:
-            self.on_closed(user_ref_num)
+            self.close(order)
 
     cdef void on_replace_ended(self, uint32_t user_ref_num) noexcept nogil:
         """The replace in flight of this number will not be; the original stands."""
         cdef OpenOrder *order = self.find(user_ref_num)
         cdef OpenOrder *original
+        tell(self.offload, COMMAND_REPLACE_ENDED, user_ref_num)
         if order == NULL or order.replaces == 0:
             return
         original = self.find(order.replaces)
@@ -219,6 +245,7 @@ cdef class Exposures:
                         uint32_t quantity, int64_t price) noexcept nogil:
         """An execution of this side was broken: its shares and its cash go back."""
         cdef SymbolExposure *symbol
+        tell(self.offload, COMMAND_BROKEN, symbol_index, side, quantity, <uint64_t> price)
         if symbol_index >= self.symbol_capacity:
             return
         symbol = &self.symbols[symbol_index]
@@ -227,8 +254,10 @@ cdef class Exposures:
 
     cdef void on_mark(self, uint32_t symbol_index, int64_t price) noexcept nogil:
         """The position is worth this price a share from now on."""
-        if symbol_index < self.symbol_capacity:
-            self.move_position(&self.symbols[symbol_index], 0, 0, price)
+        if symbol_index >= self.symbol_capacity or price == self.symbols[symbol_index].mark_price:
+            return
+        tell(self.offload, COMMAND_MARK, symbol_index, <uint64_t> price)
+        self.move_position(&self.symbols[symbol_index], 0, 0, price)
 
     cdef void on_strategy_released(self, uint16_t strategy_id) noexcept nogil:
         """The operator lets a strategy execute again as often as it may."""

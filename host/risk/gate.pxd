@@ -6,9 +6,11 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from host.interfaces cimport OrderEntry, OrderPath, Recorder
 from host.model cimport OrderRequest, PassedOrder, Top, Trace
+from host.risk.card_watch cimport CardWatch
 from host.risk.checks cimport Change, Totals
 from host.risk.exposure cimport Exposures, OpenOrder
 from host.risk.limit_rows cimport LimitRows, SymbolLimits
+from host.risk.offload cimport CardVerdict, GateOffload
 from host.risk.recent cimport RecentOrders
 from host.risk.seal cimport Seal, SealChecker
 from host.risk.switches cimport Switches
@@ -22,6 +24,9 @@ cdef class RiskGate(OrderEntry):
     cdef Trace *trace              # STAGE_RISK is stamped when not NULL
     cdef OrderPath path            # the order management; None: the gate numbers by itself
     cdef Recorder recorder         # refusals are recorded when not None
+    cdef readonly GateOffload offload   # a card's gate, asked first; None: this one decides alone
+    cdef readonly CardWatch watch  # of the offload; None without one
+    cdef uint32_t given_number     # of the card, for the order on its way to the path; else 0
     cdef readonly Exposures exposures
     cdef readonly int last_reason
     cdef int path_reason           # why the path took nothing; it may set this
@@ -40,6 +45,11 @@ cdef class RiskGate(OrderEntry):
     cdef uint32_t next_number      # without a path
     cdef uint64_t counts[RISK_COUNT]
 
+    cdef uint32_t submit_alone(self, const OrderRequest *request, uint64_t t_ns) noexcept nogil
+    cdef uint32_t send(self, const OrderRequest *request, PassedOrder *passed,
+                       const Change *change, uint64_t t_ns) noexcept nogil
+    cdef uint32_t submit_to_card(self, const OrderRequest *request, uint64_t t_ns) noexcept nogil
+    cdef void fail_card(self, int failure, uint32_t user_ref_num, uint64_t t_ns) noexcept nogil
     cdef void prefetch(self, uint32_t symbol_index) noexcept nogil
     cdef void set_stale(self, bint is_stale) noexcept nogil
     cdef void set_session(self, uint16_t venue, bint is_up) noexcept nogil
@@ -54,12 +64,8 @@ cdef class RiskGate(OrderEntry):
                    uint64_t t_ns) noexcept nogil
     cdef int check_always(self, const OrderRequest *request,
                           const OpenOrder *order) noexcept nogil
-    cdef void measure(self, const OrderRequest *request, const OpenOrder *order,
-                      Change *change) noexcept nogil
     cdef int check_flow(self, const OrderRequest *request, const SymbolLimits *limits,
-                        bint crosses_own, uint64_t t_ns) noexcept nogil
-    cdef bint reduces(self, const OrderRequest *request, const Change *change) noexcept nogil
-    cdef bint crosses_own(self, const OrderRequest *request) noexcept nogil
+                        bint crosses, uint64_t t_ns) noexcept nogil
     cdef uint32_t pass_on(self, PassedOrder *passed, const Change *change,
                           uint64_t t_ns) noexcept nogil
     cdef void record(self, const OrderRequest *request, int reason, uint64_t t_ns) noexcept nogil

@@ -4,7 +4,9 @@
 from collections.abc import Mapping
 
 from host.interfaces import OrderEntry, OrderPath, Recorder
+from host.risk.card_watch import CardWatch
 from host.risk.exposure import Exposures
+from host.risk.offload import GateOffload
 from host.risk.seal import Seal
 from nic.offload.limits import Limits
 
@@ -12,6 +14,8 @@ class RiskGate(OrderEntry):
     """Decides about every order request and passes what is allowed on to ``path``."""
 
     exposures: Exposures
+    offload: GateOffload | None
+    watch: CardWatch | None
     last_reason: int
     limits_sequence_number: int
     def __init__(
@@ -21,6 +25,7 @@ class RiskGate(OrderEntry):
         seal: Seal,
         path: OrderPath | None = None,
         recorder: Recorder | None = None,
+        offload: GateOffload | None = None,
     ) -> None: ...
     @property
     def last_reason_name(self) -> str:
@@ -55,6 +60,8 @@ class RiskGate(OrderEntry):
         """First step of taking a kill back; changes nothing yet."""
     def reset_kill(self, scope: str = "global", id: int | None = None) -> None:
         """Second step: take back the kill that :meth:`arm_reset` named just before."""
+    def card_failure(self) -> dict[str, int | str] | None:
+        """Why the card in the path is out of it, by names; ``None`` while it is in step."""
     def kills(self) -> dict[str, bool | list[int]]:
         """What is killed: ``global`` and ``heartbeat`` as bools, the others as lists of ids."""
     def kill_state(self, scope: str = "global", id: int | None = None) -> str:

@@ -18,11 +18,13 @@ from host.model cimport (
     SIDE_SELL_SHORT_EXEMPT, STAGE_RISK, TIME_IN_FORCE_DAY, TIME_IN_FORCE_IOC)
 from host.risk.checks cimport (
     check_collars, check_counts, check_executions, check_market, check_money, check_permission,
-    check_position, check_size, is_credit_alert, is_there)
-from host.risk.exposure cimport BUYS, SELLS, SideExposure, StrategyExposure, SymbolExposure
+    check_position, check_size, crosses_own, is_credit_alert, is_there, measure, reduces)
+from host.risk.exposure cimport StrategyExposure, SymbolExposure
+from host.risk.ids cimport *
 from host.risk.limit_rows cimport GateLimits, has_token, is_enabled, take_token
+from host.risk.offload cimport tell
 from nic.clock cimport rdtsc
-from nic.offload.enumerations import RISK
+from nic.offload.enumerations import KILL_SCOPE, RISK
 from nic.offload.ids cimport *
 from nic.prefetch cimport prefetch_object
 
@@ -34,7 +36,8 @@ cdef class RiskGate(OrderEntry):
     may be open at once, a power of two; ``seal``: makes the seal of passed orders; ``path``: the
     order management, which tells :attr:`exposures` what happens to the orders. Without a path the
     gate numbers orders by itself, from 1: a gate that audits another one. ``recorder`` gets a
-    ``risk_reject`` record of every refusal.
+    ``risk_reject`` record of every refusal. ``offload``: a card's gate, asked first, held against
+    this one, and told whatever changes this one (``host/risk/offload.pyx``).
 
     Before :meth:`bind_tops` (engine) the gate reads a table of its own that :meth:`set_top` fills.
     """
@@ -54,21 +57,33 @@ cdef class RiskGate(OrderEntry):
         self.next_number = 1
 
     def __init__(self, symbol_capacity, order_capacity, Seal seal not None, OrderPath path=None,
-                 Recorder recorder=None):
+                 Recorder recorder=None, GateOffload offload=None):
         self.seal = seal
         self.path = path
         self.recorder = recorder
+        self.offload = offload
+        self.exposures.offload = offload
+        if offload is not None:
+            self.watch = CardWatch(offload, self.switches, recorder)
 
     def __dealloc__(self):
         free(self.own_tops)
 
     cdef uint32_t submit(self, const OrderRequest *request, uint64_t t_ns) noexcept nogil:
         """The number of the order that was sent (or cancelled), or 0; the reason is last_reason."""
+        if self.offload is None:
+            return self.submit_alone(request, t_ns)
+        if self.offload.failure == CARD_FAILURE_NONE:
+            return self.submit_to_card(request, t_ns)
+        self.fail_card(self.offload.failure, 0, t_ns)    # everything is killed: cancels pass
+        return self.submit_alone(request, t_ns)
+
+    cdef uint32_t submit_alone(self, const OrderRequest *request, uint64_t t_ns) noexcept nogil:
+        """The same by this gate's decision."""
         cdef PassedOrder passed
         cdef Change change
         cdef const OpenOrder *order
         cdef int reason
-        cdef uint32_t user_ref_num
         self.switches.expire(t_ns)
         passed.request = request[0]
         order = self.resolve(&passed.request)
@@ -78,13 +93,70 @@ cdef class RiskGate(OrderEntry):
         if reason != RISK_PASSED:
             self.record(request, reason, t_ns)
             return 0
-        user_ref_num = self.pass_on(&passed, &change, t_ns)
+        return self.send(request, &passed, &change, t_ns)
+
+    cdef uint32_t send(self, const OrderRequest *request, PassedOrder *passed,
+                       const Change *change, uint64_t t_ns) noexcept nogil:
+        """Send what passed, and count what became of it."""
+        cdef uint32_t user_ref_num = self.pass_on(passed, change, t_ns)
         if user_ref_num == 0:
             self.record(request, self.path_reason, t_ns)
-            return 0
-        self.last_reason = RISK_PASSED
-        self.counts[RISK_PASSED] += 1
+        else:
+            self.last_reason = RISK_PASSED
+            self.counts[RISK_PASSED] += 1
         return user_ref_num
+
+    cdef uint32_t submit_to_card(self, const OrderRequest *request, uint64_t t_ns) noexcept nogil:
+        """The same by the card's verdict, held against what this gate says of that moment.
+
+        What could not leave anyway is not asked: a pass of the card's can't be taken back.
+        """
+        cdef PassedOrder passed
+        cdef Change change
+        cdef CardVerdict verdict
+        cdef const OpenOrder *order
+        cdef const Top *top = NULL
+        cdef uint32_t user_ref_num
+        cdef int reason
+        passed.request = request[0]
+        order = self.resolve(&passed.request)
+        user_ref_num = request.user_ref_num
+        if request.action != ACTION_CANCEL:
+            user_ref_num = self.exposures.free_number(self.next_number)
+        if self.path is not None and not self.path.is_ready(&passed.request, user_ref_num):
+            self.offload.count(GATE_OFFLOAD_NOT_ASKED)
+            self.on_timer(t_ns)
+            reason = self.check(&passed.request, order, &change, t_ns)
+            self.record(request, reason if reason != RISK_PASSED else RISK_ORDER_ENTRY_DOWN, t_ns)
+            return 0
+        if passed.request.symbol_index < self.symbol_count:
+            top = &self.tops[passed.request.symbol_index]
+        if not self.offload.decide(&passed.request, top, self.market_phase[0], t_ns, &verdict):
+            self.fail_card(self.offload.failure, 0, t_ns)
+            self.record(request, RISK_KILL_GLOBAL, t_ns)
+            return 0
+        t_ns = verdict.t_ns
+        self.switches.expire(t_ns)
+        reason = self.check(&passed.request, order, &change, t_ns)
+        if self.trace != NULL:
+            self.trace.stamps[STAGE_RISK] = rdtsc()
+        if not self.watch.agrees(&verdict, reason, user_ref_num, self.pass_number):
+            self.record(request, RISK_KILL_GLOBAL, t_ns)
+            return 0
+        if reason != RISK_PASSED:
+            self.record(request, reason, t_ns)
+            return 0
+        if request.action != ACTION_CANCEL:
+            self.given_number = user_ref_num
+            self.next_number = user_ref_num + 1
+        user_ref_num = self.send(request, &passed, &change, t_ns)
+        self.given_number = 0
+        return user_ref_num
+
+    cdef void fail_card(self, int failure, uint32_t user_ref_num, uint64_t t_ns) noexcept nogil:
+        """The card is out of step for a reason found elsewhere; nothing without a card."""
+        if self.watch is not None:
+            self.watch.fail(failure, NULL, RISK_PASSED, user_ref_num, self.pass_number, t_ns)
 
     cdef uint32_t pass_on(self, PassedOrder *passed, const Change *change,
                           uint64_t t_ns) noexcept nogil:
@@ -99,6 +171,7 @@ cdef class RiskGate(OrderEntry):
         cdef const SymbolLimits *limits = &self.limit_rows.rows[request.symbol_index]
         cdef bint is_alert = False
         cdef uint32_t user_ref_num
+        cdef uint64_t opened = self.exposures.opened
         self.totals.messages += 1
         if request.action != ACTION_CANCEL:
             is_alert = is_credit_alert(request, change, self.exposures, &self.limit_rows.gate,
@@ -121,6 +194,13 @@ cdef class RiskGate(OrderEntry):
             user_ref_num = self.number(passed)
         if user_ref_num != 0:
             return user_ref_num
+        if self.offload is not None and self.offload.failure == CARD_FAILURE_NONE:
+            # nothing left, but the card has passed it: it ends here and there as if it had
+            self.offload.count(GATE_OFFLOAD_UNSENT)
+            user_ref_num = self.given_number or request.user_ref_num
+            if self.exposures.opened == opened and self.exposures.on_opened(passed, user_ref_num):
+                self.exposures.on_unsent(passed, user_ref_num)
+            return 0
         # nothing left: the next pass takes the number, so that sent passes have no holes
         self.pass_number -= 1
         self.totals.messages -= 1
@@ -148,13 +228,11 @@ cdef class RiskGate(OrderEntry):
             prefetch_object(&self.totals, sizeof(Totals))
 
     cdef uint32_t number(self, const PassedOrder *passed) noexcept nogil:
-        """Number an order without an order management: the next number whose place is free."""
+        """Number an order without an order management."""
         cdef uint32_t user_ref_num = passed.request.user_ref_num
         if passed.request.action != ACTION_CANCEL:
-            while self.exposures.orders[self.next_number & self.exposures.mask].user_ref_num != 0:
-                self.next_number += 1
-            user_ref_num = self.next_number
-            self.next_number += 1
+            user_ref_num = self.given_number or self.exposures.free_number(self.next_number)
+            self.next_number = user_ref_num + 1
         return user_ref_num if self.exposures.on_opened(passed, user_ref_num) else 0
 
     cdef OpenOrder *resolve(self, OrderRequest *request) noexcept nogil:
@@ -176,7 +254,8 @@ cdef class RiskGate(OrderEntry):
         cdef const SymbolLimits *limits
         cdef const GateLimits *gate = &self.limit_rows.gate
         cdef const Top *top
-        cdef bint crosses_own
+        cdef const SymbolExposure *symbol
+        cdef bint crosses
         cdef int reason
         if request.action == ACTION_CANCEL:
             if request.venue >= GATE_VENUES or not self.session_up[request.venue]:
@@ -185,9 +264,10 @@ cdef class RiskGate(OrderEntry):
         reason = self.check_always(request, order)
         if reason != RISK_PASSED:
             return reason
-        self.measure(request, order, change)
-        crosses_own = self.crosses_own(request)
-        if not crosses_own and self.reduces(request, change):
+        symbol = &self.exposures.symbols[request.symbol_index]
+        measure(request, order, change)
+        crosses = crosses_own(request, symbol)
+        if not crosses and reduces(request, change, symbol):
             return RISK_PASSED
         limits = &self.limit_rows.rows[request.symbol_index]
         top = &self.tops[request.symbol_index]
@@ -199,14 +279,13 @@ cdef class RiskGate(OrderEntry):
         if reason == RISK_PASSED:
             reason = check_collars(request, top, limits, t_ns)
         if reason == RISK_PASSED:
-            reason = check_position(
-                request, change, top, &self.exposures.symbols[request.symbol_index], limits)
+            reason = check_position(request, change, top, symbol, limits)
         if reason == RISK_PASSED:
             reason = check_money(request, change, self.exposures, &self.totals, gate, limits)
         if reason == RISK_PASSED:
             reason = check_counts(self.exposures, gate, limits)
         if reason == RISK_PASSED:
-            reason = self.check_flow(request, limits, crosses_own, t_ns)
+            reason = self.check_flow(request, limits, crosses, t_ns)
         return reason
 
     cdef int check_always(self, const OrderRequest *request,
@@ -250,50 +329,8 @@ cdef class RiskGate(OrderEntry):
             return RISK_ORDER_TABLE_FULL
         return RISK_PASSED
 
-    cdef void measure(self, const OrderRequest *request, const OpenOrder *order,
-                      Change *change) noexcept nogil:
-        """What the worst case grows by: a new order by itself, a replace by what it asks more."""
-        cdef int64_t notional_before
-        change.is_smaller = False
-        if order == NULL:
-            change.leaves = request.quantity
-            change.notional = change.leaves * request.price
-            change.shares_added = change.leaves
-            change.notional_added = change.notional
-            return
-        notional_before = <int64_t> order.leaves * order.price
-        change.leaves = <int64_t> request.quantity - order.executed
-        change.notional = change.leaves * request.price
-        change.shares_added = max(change.leaves - <int64_t> order.leaves, 0)
-        change.notional_added = max(change.notional - notional_before, 0)
-        change.is_smaller = (
-            change.shares_added == 0 and change.notional_added == 0
-            and (request.price <= order.price if request.side == SIDE_BUY
-                 else request.price >= order.price))
-
-    cdef bint reduces(self, const OrderRequest *request, const Change *change) noexcept nogil:
-        """Whether a request that crosses no own order closes, or is less than what it replaces."""
-        cdef const SymbolExposure *symbol = &self.exposures.symbols[request.symbol_index]
-        cdef int64_t closing
-        if change.is_smaller:
-            return True
-        if request.side == SIDE_BUY:
-            closing = symbol.sides[BUYS].open_shares + change.shares_added
-            return symbol.position < 0 and closing <= -symbol.position
-        closing = symbol.sides[SELLS].open_shares + change.shares_added
-        return symbol.position > 0 and closing <= symbol.position
-
-    cdef bint crosses_own(self, const OrderRequest *request) noexcept nogil:
-        """Whether the price reaches the best own open order of the other side."""
-        cdef const SideExposure *other
-        if request.side == SIDE_BUY:
-            other = &self.exposures.symbols[request.symbol_index].sides[SELLS]
-            return other.best_price != 0 and request.price >= other.best_price
-        other = &self.exposures.symbols[request.symbol_index].sides[BUYS]
-        return other.best_price != 0 and request.price <= other.best_price
-
     cdef int check_flow(self, const OrderRequest *request, const SymbolLimits *limits,
-                        bint crosses_own, uint64_t t_ns) noexcept nogil:
+                        bint crosses, uint64_t t_ns) noexcept nogil:
         """How fast; executions; duplicates, and trades with oneself."""
         cdef const GateLimits *gate = &self.limit_rows.gate
         cdef int reason
@@ -315,7 +352,7 @@ cdef class RiskGate(OrderEntry):
                 and self.recent.holds(request, t_ns, gate.values[LIMIT_DUPLICATE_WINDOW_NS])
                 and is_enabled(limits, RISK_DUPLICATE_ORDER)):
             return RISK_DUPLICATE_ORDER
-        if crosses_own and is_enabled(limits, RISK_SELF_TRADE):
+        if crosses and is_enabled(limits, RISK_SELF_TRADE):
             return RISK_SELF_TRADE
         return RISK_PASSED
 
@@ -349,20 +386,27 @@ cdef class RiskGate(OrderEntry):
     cdef void set_stale(self, bint is_stale) noexcept nogil:
         """The feed went silent, or is back."""
         self.stale = is_stale
+        tell(self.offload, COMMAND_SET_FEED_STALE, is_stale)
 
     cdef void set_session(self, uint16_t venue, bint is_up) noexcept nogil:
         """A venue's order-entry session can take orders, or can't."""
         if venue < GATE_VENUES:
             self.session_up[venue] = is_up
+            tell(self.offload, COMMAND_SET_SESSION_UP, venue, is_up)
 
     cdef void on_timer(self, uint64_t t_ns) noexcept nogil:
         """It is ``t_ns``; every request says so too."""
+        cdef bint was_silent = self.switches.is_silent
         self.switches.expire(t_ns)
+        if self.switches.is_silent and not was_silent:
+            tell(self.offload, COMMAND_TIMER, t_ns)
 
     cdef void on_heartbeat(self, uint64_t t_ns) noexcept nogil:
         """The control thread lives."""
         self.switches.expire(t_ns)
         self.switches.heartbeat_ns = t_ns
+        if self.offload is not None:
+            self.offload.heartbeat(t_ns)
 
     cdef void mark(self, uint32_t symbol_index) noexcept nogil:
         """Value a symbol's position at what closing it would get now, else at the last trade."""
@@ -425,6 +469,8 @@ cdef class RiskGate(OrderEntry):
         """
         self.limit_rows.set(symbol_index, limits, sequence_number)
         self.switches.timeout_ns = self.limit_rows.gate.values[LIMIT_HEARTBEAT_TIMEOUT_NS]
+        if self.offload is not None:
+            self.offload.set_limits(symbol_index, limits, sequence_number)
 
     @property
     def limits_sequence_number(self):
@@ -443,6 +489,7 @@ cdef class RiskGate(OrderEntry):
         or a missing id, ``IndexError`` for an unknown one.
         """
         self.switches.kill(scope, id)
+        self.tell_scope(COMMAND_KILL, scope, id)
 
     def arm_reset(self, scope="global", id=None):
         """First step of taking a kill back; changes nothing yet. Raises as :meth:`kill` does.
@@ -450,13 +497,26 @@ cdef class RiskGate(OrderEntry):
         Scope ``heartbeat`` is what a lost heartbeat killed.
         """
         self.switches.arm_reset(scope, id)
+        self.tell_scope(COMMAND_ARM_RESET, scope, id)
 
     def reset_kill(self, scope="global", id=None):
         """Second step: take back the kill that :meth:`arm_reset` named just before.
 
-        Raises ``RuntimeError`` when that one was not armed, or something was killed since.
+        Raises ``RuntimeError`` when that one was not armed, or something was killed since; and of
+        the global one when a card fell out of step: only a new start helps then.
         """
+        if scope == "global" and self.card_failure():
+            raise RuntimeError("the card in the path is out of step: start anew")
         self.switches.reset_kill(scope, id)
+        self.tell_scope(COMMAND_RESET_KILL, scope, id)
+
+    def tell_scope(self, int command, scope, id):
+        """Tell the card of a kill, or of a step of taking it back."""
+        tell(self.offload, command, KILL_SCOPE.value(scope), id or 0)
+
+    def card_failure(self):
+        """Why the card in the path is out of it, by names; ``None`` while it is in step."""
+        return None if self.watch is None else self.watch.failure()
 
     def kills(self):
         """What is killed: ``global`` and ``heartbeat`` as bools, the others as lists of ids."""
@@ -496,6 +556,7 @@ cdef class RiskGate(OrderEntry):
     def release_strategy(self, uint16_t strategy_id):
         """Let a strategy execute again as often as it may."""
         self.exposures.on_strategy_released(strategy_id)
+        tell(self.offload, COMMAND_RELEASE_STRATEGY, strategy_id)
 
     def start_day(self):
         """What is summed since the start of the day begins anew; positions and cash stay."""
@@ -503,6 +564,7 @@ cdef class RiskGate(OrderEntry):
         self.totals.daily_notional = 0
         self.totals.messages = 0
         self.exposures.on_day_started()
+        tell(self.offload, COMMAND_START_DAY, 0)
 
     def daily_totals(self):
         """What passed since the start of the day, and ``credit_alerts`` since ever."""
