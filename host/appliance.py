@@ -12,6 +12,7 @@ from types import TracebackType
 from host.book.book import Book
 from host.book.order_book import OrderBook
 from host.book.price_level_book import PriceLevelBook
+from host.card_path import CardPath
 from host.config import Config, ConfigError, Line
 from host.engine import Engine
 from host.feed.handler import FeedHandler
@@ -61,12 +62,14 @@ def open_line(line: Line) -> Port:
 class Appliance:
     """One appliance, from configuration to report; use as a context manager.
 
+    ``card``: in the path of feed and orders; closed with the appliance.
     Raises :class:`ConfigError`, :class:`nic.port.PortError` or ``OSError`` in one line where it
     can't be made; what was opened until then is closed.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, card: CardPath | None = None) -> None:
         self.config = config
+        self.card = card
         self._closing = contextlib.ExitStack()
         with contextlib.ExitStack() as opening:
             self._open(opening)
@@ -74,6 +77,8 @@ class Appliance:
 
     def _open(self, opening: contextlib.ExitStack) -> None:
         config = self.config
+        if self.card is not None:
+            opening.callback(self.card.close)
         defaults = limits_of(config.risk.defaults, None, "risk.defaults")
         self._pending_limits = {
             symbol: limits_of(values, defaults, f"risk.symbols.{symbol}")
@@ -82,7 +87,10 @@ class Appliance:
         self._pending_venues = dict(config.execution.symbol_venues)
         self.memory = lock_memory()
         self.clock = Clock()
-        self.lines = [opening.enter_context(open_line(line)) for line in config.feed.lines]
+        self.lines = [
+            opening.enter_context(self._open_line(number, line))
+            for number, line in enumerate(config.feed.lines)
+        ]
         self.recovery = self._open_recovery(opening)
         self.recording = Recording(
             config.journal.path,
@@ -96,6 +104,12 @@ class Appliance:
         self.recording.journal.write_json(
             "configuration", self.clock.now_ns(), config.model_dump(mode="json")
         )
+
+    def _open_line(self, number: int, line: Line) -> Port:
+        port = open_line(line)
+        if self.card is None:
+            return port
+        return self.card.through(number, port, (str(line.group), line.port))
 
     def _open_recovery(self, opening: contextlib.ExitStack) -> UdpPort | None:
         recovery = self.config.feed.recovery
@@ -131,7 +145,19 @@ class Appliance:
             )
             for venue in config.venues
         ]
-        self.trading = Trading(self.engine, logins, self.recording.journal, self.stages)
+        self.trading = Trading(
+            self.engine,
+            logins,
+            self.recording.journal,
+            self.stages,
+            self.card.gate if self.card is not None else None,
+        )
+        if self.card is not None:
+            self.card.attach(self.trading.gate)
+            if len(config.strategies) > self.card.gate.strategy_capacity:
+                raise ConfigError(
+                    f"the card has room for {self.card.gate.strategy_capacity} strategies"
+                )
         self.trading.execution.set_venue(None, self._venue_number(config.execution.venue))
         self.feed = FeedHandler(
             self.engine,
@@ -213,7 +239,7 @@ class Appliance:
         ready = resolved = False
         self.engine.enable_strategies(False)
         self.engine.start(self.clock.now_ns())
-        while not should_stop():
+        while not should_stop() and self.trading.gate.card_failure() is None:
             self._drive()
             if not ready and self.trading.are_up():
                 ready = True
@@ -232,6 +258,8 @@ class Appliance:
         for channel in self.trading.channels:
             channel.request_logout(self.clock.now_ns())
         self._drive()
+        if self.card is not None:
+            self.card.finish()
 
     def kill(self) -> None:
         """Throw the global kill switch."""

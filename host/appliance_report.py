@@ -55,6 +55,7 @@ def report_of(appliance: Appliance) -> dict[str, Any]:
         "positions": positions_of(appliance),
         "stages": appliance.stages.summary(),
         "journal": appliance.recording.counters(),
+        "offload": appliance.card.report() if appliance.card is not None else None,
     }
 
 

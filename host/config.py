@@ -129,6 +129,16 @@ class Journal(Section):
     ring_bytes: int = Field(67_108_864, ge=1_048_576)
 
 
+class Offload(Section):
+    """A card in the path: the feed goes through it, and its gate is asked before ours.
+
+    ``plant_difference`` names a limit that the card gets otherwise, to rehearse a difference.
+    """
+
+    device: Literal["fpga-sim"]
+    plant_difference: str = ""
+
+
 class Config(Section):
     """The whole file."""
 
@@ -140,6 +150,7 @@ class Config(Section):
     risk: Risk
     engine: Engine = Engine()
     journal: Journal
+    offload: Offload | None = None
 
     @model_validator(mode="after")
     def _names_agree(self) -> Config:

@@ -21,6 +21,7 @@ from host.gateway.soupbintcp import SoupBinTCPClient
 from host.interfaces import Recorder
 from host.metrics.stages import StageClock
 from host.oms.oms import OrderManager
+from host.risk.card_gate import CardGate
 from host.risk.gate import RiskGate
 from host.risk.seal import Seal
 from nic.offload.enumerations import ALL_CHECKS, MARKET_PHASE, ORDER_TYPE, checks
@@ -46,6 +47,8 @@ class Trading:
     """Gate, order management, execution and channels of one engine.
 
     ``stages`` takes the latencies (None: nothing is measured), ``recorder`` what the journal keeps.
+    ``card``: the gate of a card in the path; ours then has its capacities. Raises
+    :class:`ConfigError` for more symbols or venues than those.
     """
 
     def __init__(
@@ -54,11 +57,20 @@ class Trading:
         venues: Sequence[VenueLogin],
         recorder: Recorder,
         stages: StageClock | None = None,
+        card: CardGate | None = None,
     ) -> None:
         book: Book = engine.book
         seal = Seal(secrets.randbits(128))
         self.engine = engine
-        self.gate = RiskGate(book.symbol_capacity, OPEN_ORDERS, seal, recorder=recorder)
+        symbols, orders = book.symbol_capacity, OPEN_ORDERS
+        if card is not None:
+            if symbols > card.symbol_capacity or len(venues) > card.venue_capacity:
+                raise ConfigError(
+                    f"the card has room for {card.symbol_capacity} symbols and "
+                    f"{card.venue_capacity} venues, not {symbols} and {len(venues)}"
+                )
+            symbols, orders = card.symbol_capacity, card.order_capacity
+        self.gate = RiskGate(symbols, orders, seal, recorder=recorder, offload=card)
         self.oms = OrderManager(self.gate, engine.events)
         self.channels = []
         for number, venue in enumerate(venues):

@@ -42,6 +42,8 @@ def print_appliance(report: Mapping[str, Any]) -> None:
         _counters(
             f"strategy {strategy['name']}", {k: v for k, v in strategy.items() if k != "name"}
         )
+    if report["offload"] is not None:
+        print_offload(report["offload"])
     print_positions(report["positions"])
     print_stages(report["stages"])
 
@@ -52,6 +54,36 @@ def _counters(title: str, counters: Mapping[str, Any]) -> None:
         for name, value in counters.items()
     )
     console().print(f"{title}: {shown or 'none'}", markup=False)
+
+
+def print_offload(found: Mapping[str, Any]) -> None:
+    """Print what was compared with the card in the path."""
+    out = console()
+    device, identity = found["device"], found["identity"]
+    out.print(
+        f"card: {device['device']} of {device['feed']}, build {identity['build_hash']}, "
+        f"{found['cycles']:,} cycles",
+        markup=False,
+    )
+    out.print(
+        f"  events compared: {found['events_compared']:,}, "
+        f"{found['event_differences']:,} differ; frames {found['frames']:,}",
+        markup=False,
+    )
+    if first := found["first_event_difference"]:
+        out.print(f"  first: {first}", markup=False)
+    for name, values in found["counter_differences"].items():
+        out.print(f"  counter {name}: card {values['card']}, host {values['host']}", markup=False)
+    if "verdicts_compared" in found:
+        out.print(
+            f"  verdicts compared: {found['verdicts_compared']:,}, "
+            f"{found['verdict_differences']:,} differ; {found['cycles_per_second']:,} cycles a "
+            f"second while it ran",
+            markup=False,
+        )
+    if failure := found.get("failure"):
+        shown = ", ".join(f"{key} {value}" for key, value in failure.items())
+        out.print(f"  TRADING WAS STOPPED: {shown}", markup=False, style="bold")
 
 
 def print_positions(positions: Mapping[str, Mapping[str, int]]) -> None:

@@ -54,6 +54,8 @@ class Demo:
     symbols: int
     path: str
     as_root: bool
+    has_card: bool = False
+    planted: str = ""
     children: list[tuple[str, subprocess.Popen[bytes]]] = field(default_factory=list)
 
     def child(self, name: str, space: str | None, command: list[str]) -> subprocess.Popen[bytes]:
@@ -92,6 +94,8 @@ def run_demo(demo: Demo) -> dict[str, Any]:
         }
         _end(demo, "exchange", exchange, signal.SIGTERM)
         report["exchange"] = _report_of(demo, "exchange")
+        if demo.has_card:
+            report["offload"] = report["appliance"]["offload"]
         for name, process in demo.children:
             if name.startswith("tcpdump"):
                 _end(demo, name, process, signal.SIGINT)
@@ -166,7 +170,15 @@ def _start_appliance(demo: Demo) -> subprocess.Popen[bytes]:
     from tools.demo_config import appliance_text
 
     config = demo.folder / "appliance.toml"
-    config.write_text(appliance_text(demo.as_root, demo.path, demo.folder / "journal.bin"))
+    config.write_text(
+        appliance_text(
+            demo.as_root,
+            demo.path,
+            demo.folder / "journal.bin",
+            has_card=demo.has_card,
+            planted=demo.planted,
+        )
+    )
     process = demo.child(
         "appliance",
         TRADER,
@@ -211,7 +223,7 @@ def _watch(demo: Demo, appliance: subprocess.Popen[bytes], other: subprocess.Pop
             if elapsed > demo.seconds + READY_SECONDS + STOP_SECONDS:
                 raise DemoError("the appliance did not stop in time")
             time.sleep(0.1)
-    if appliance.returncode != 0:
+    if appliance.returncode != 0 and not (demo.has_card and _has_report(demo, "appliance")):
         raise DemoError(f"the appliance failed: {demo.log_tail('appliance')}")
 
 
@@ -255,6 +267,11 @@ def _stop_all(demo: Demo) -> None:
             ring.unlink()
 
 
+def _has_report(demo: Demo, name: str) -> bool:
+    """A card out of step ends the appliance with an exit code, but in order."""
+    return (demo.folder / f"{name}.json").exists()
+
+
 def _report_of(demo: Demo, name: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((demo.folder / f"{name}.json").read_text())
@@ -277,7 +294,10 @@ def _verified(demo: Demo, captures: list[Path]) -> dict[str, Any]:
 def _is_good(report: dict[str, Any]) -> bool:
     appliance = report["appliance"]
     return bool(
-        report["verify"]["ok"] and appliance["open_orders"] == 0 and appliance["gaps"]["never"] == 0
+        report["verify"]["ok"]
+        and appliance["open_orders"] == 0
+        and appliance["gaps"]["never"] == 0
+        and (appliance["offload"] is None or appliance["offload"]["ok"])
     )
 
 

@@ -34,10 +34,22 @@ def exchange_text(as_root: bool, symbols: int, messages_per_second: int) -> str:
     return text if as_root else on_loopback(text)
 
 
-def appliance_text(as_root: bool, path: str, journal: Path) -> str:
-    """The appliance's configuration; it spins on a core of its own where there is one to spare."""
+CARD_SYMBOLS = 1023
+"""Symbols that the simulated card has room for."""
+
+
+def appliance_text(
+    as_root: bool, path: str, journal: Path, *, has_card: bool = False, planted: str = ""
+) -> str:
+    """The appliance's configuration; it spins on a core of its own where there is one to spare.
+
+    ``has_card``: the gateware is in the path; ``planted``: a limit that it gets otherwise.
+    """
     cores = sorted(os.sched_getaffinity(0))
     text = (EXAMPLES / "appliance.toml").read_text()
+    if has_card:
+        text = replaced(text, r"^symbols = 65_536", f"symbols = {CARD_SYMBOLS}")
+        text += f'\n[offload]\ndevice = "fpga-sim"\nplant_difference = "{planted}"\n'
     text = replaced(text, r'^path = "af_xdp"', f'path = "{path}"')
     text = replaced(text, r'^path = "journal.bin"', f'path = "{journal}"')
     if len(cores) > 1:

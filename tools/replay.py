@@ -28,6 +28,7 @@ from tools.feed_finder import find_feed, find_session
 from tools.report import nonzero
 
 if TYPE_CHECKING:
+    from sim.offload.gateware_path import GatewareFeed
     from tools.bbo_writer import BboWriter
     from tools.replay_trading import ReplayTrading
 
@@ -50,6 +51,7 @@ class ReplayOptions:
     pace: float | None = None
     orders: int = 4_000_000
     symbols: int = 65_536
+    has_card: bool = False
 
 
 class Replay:
@@ -74,6 +76,7 @@ class Replay:
             gap_limit_ns=GAP_LIMIT_NS,
         )
         self.trading = self._make_trading()
+        self.card = self._make_card()
         self.packets = 0
         self.capture_errors: dict[str, int] = {}
         if options.bbo is not None and options.bbo.exists() and options.bbo.samefile(options.path):
@@ -91,6 +94,17 @@ class Replay:
 
         return ReplayTrading(self.engine, self.options.strategy)
 
+    def _make_card(self) -> GatewareFeed | None:
+        """The gateware's feed side; it does not arbitrate, as a recording may hold restarts."""
+        if not self.options.has_card:
+            return None
+        if self.kind == "binary_file":
+            raise ValueError(f"{self.options.path}: holds no frames that a line could bring")
+        from sim.offload.gateware_path import GatewareFeed
+
+        lines = [(address_number(address), port) for address, port in self.found.lines]
+        return GatewareFeed(self.found.transport, lines, is_arbitrating=False, has_orders=False)
+
     def run(self, on_progress: Callable[[int], None]) -> None:
         """Take the whole file; ``on_progress`` gets the number of packets or messages so far."""
         with contextlib.ExitStack() as stack:
@@ -102,8 +116,11 @@ class Replay:
                     self.capture_errors = file.errors()
             else:
                 with PcapPort(self.options.path) as port:
-                    self._take(loop, lambda step: loop.run_port(port, step), on_progress)
+                    through = port if self.card is None else self.card.through(None, port)
+                    self._take(loop, lambda step: loop.run_port(through, step), on_progress)
                     self.capture_errors = port.errors()
+                    if self.card is not None:
+                        self.card.finish()
                 self.packets = loop.packets
                 self.engine.finish(loop.last_ns)
             if self.trading is not None:
@@ -167,6 +184,8 @@ class Replay:
         }
         if self.trading is not None:
             report.update(self.trading.report())
+        if self.card is not None:
+            report["offload"] = self.card.report()
         return report
 
     def best(self) -> dict[str, dict[str, Any]]:

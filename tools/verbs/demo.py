@@ -12,6 +12,10 @@ import click
 
 from tools.report import as_json
 
+RATE = 20_000
+CARD_RATE = 500
+"""Messages a second that the compiled gateware keeps up with."""
+
 
 @click.command()
 @click.option(
@@ -30,18 +34,26 @@ from tools.report import as_json
 )
 @click.option(
     "--rate",
-    default=20_000,
-    show_default=True,
+    default=None,
+    show_default="20000, 500 with fpga-sim",
     type=click.IntRange(1, 1_000_000),
     help="Messages a second of the background order flow.",
 )
 @click.option(
+    "--port",
     "--path",
-    "path",
+    "port",
     default="af_xdp",
     show_default=True,
-    type=click.Choice(["af_xdp", "udp"]),
-    help="How the appliance takes the feed.",
+    type=click.Choice(["af_xdp", "udp", "fpga-sim"]),
+    help="How the appliance takes the feed; fpga-sim: feed and orders go through the gateware.",
+)
+@click.option(
+    "--plant-difference",
+    "planted",
+    default="",
+    metavar="LIMIT",
+    help="A test: give the gateware another value of this limit; trading must stop.",
 )
 @click.option("--loopback", is_flag=True, help="No namespaces, even as root: loopback sockets.")
 @click.option(
@@ -53,8 +65,9 @@ from tools.report import as_json
 def command(
     seconds: float,
     symbols: int,
-    rate: int,
-    path: str,
+    rate: int | None,
+    port: str,
+    planted: str,
     loopback: bool,
     keep: Path | None,
     wants_json: bool,
@@ -63,20 +76,39 @@ def command(
 
     As root in two network namespaces with AF_XDP and tcpdump; otherwise on loopback sockets.
 
+    With --port fpga-sim the feed goes through the compiled parser and every order through the
+    compiled risk gate; the report says how many events and verdicts were compared. The model is
+    built when its sources changed, which takes minutes.
+
     Example: tickwire demo --seconds 5 --keep demo-files
     """
+    from hw.tools import ToolError
     from tools.demo import LOOPBACK_COSTS, Demo, DemoError, demo_folder, is_root, run_demo
     from tools.demo_text import print_demo
 
     end_like_ctrl_c()
+    has_card = port == "fpga-sim"
+    if planted and not has_card:
+        raise click.UsageError("--plant-difference needs --port fpga-sim")
     as_root = is_root() and not loopback
     if not as_root:
         click.echo(f"tickwire: {LOOPBACK_COSTS}", err=True)
     with demo_folder(keep) as folder:
-        demo = Demo(seconds, folder.resolve(), rate, symbols, path if as_root else "udp", as_root)
+        demo = Demo(
+            seconds,
+            folder.resolve(),
+            rate or (CARD_RATE if has_card else RATE),
+            symbols,
+            ("af_xdp" if has_card else port) if as_root else "udp",
+            as_root,
+            has_card,
+            planted,
+        )
         try:
+            if has_card:
+                build_card()
             report = run_demo(demo)
-        except DemoError as error:
+        except (DemoError, ToolError) as error:
             raise click.ClickException(str(error)) from None
     if wants_json:
         click.echo(as_json(report), nl=False)
@@ -84,6 +116,14 @@ def command(
         print_demo(report)
     if not report["ok"]:
         raise click.exceptions.Exit(1)
+
+
+def build_card() -> None:
+    """Build the model before anything runs: that may take minutes the first time."""
+    from nic.framing.feed_format import NASDAQ
+    from sim.gateware.card import open_card
+
+    open_card(NASDAQ).close()
 
 
 def end_like_ctrl_c() -> None:

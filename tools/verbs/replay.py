@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from tools.appliance_text import print_offload
 from tools.report import as_json, console, price_text, table, text_of
 
 SYMBOLS_SHOWN = 20
@@ -40,9 +41,22 @@ SYMBOLS_SHOWN = 20
     type=click.IntRange(1_000, 1 << 28),
     help="Live orders the book has room for.",
 )
+@click.option(
+    "--port",
+    default="pcap",
+    show_default=True,
+    type=click.Choice(["pcap", "fpga-sim"]),
+    help="fpga-sim: every frame goes through the compiled parser, and each event is compared.",
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print one JSON object.")
 def command(
-    file: Path, strategy: str, bbo: Path | None, pace: float | None, orders: int, wants_json: bool
+    file: Path,
+    strategy: str,
+    bbo: Path | None,
+    pace: float | None,
+    orders: int,
+    port: str,
+    wants_json: bool,
 ) -> None:
     """Run the feed handler, the book and a strategy on a capture, and say what was in it.
 
@@ -51,21 +65,29 @@ def command(
 
     Example: tickwire replay day.pcap.gz --bbo bbo.csv --json
     """
+    from hw.tools import ToolError
     from nic.port import PortError
     from tools.replay import Replay, ReplayOptions
 
     try:
-        replay = Replay(ReplayOptions(file, bbo, strategy, pace, orders))
+        has_card = port == "fpga-sim"
+        replay = Replay(ReplayOptions(file, bbo, strategy, pace, orders, has_card=has_card))
         replay.run(show_progress)
     except OSError as error:
         raise click.ClickException(f"{error.filename or file}: {error.strerror}") from None
-    except (ValueError, PortError) as error:
+    except (ValueError, PortError, ToolError) as error:
         raise click.ClickException(str(error)) from None
     report = replay.report()
     if wants_json:
         click.echo(as_json(report), nl=False)
     else:
         print_replay(report)
+    if replay.card is not None:
+        seconds = replay.card.busy_seconds()
+        speed = report["offload"]["cycles"] / seconds if seconds else 0
+        click.echo(f"tickwire: {speed:,.0f} cycles a second in the gateware", err=True)
+        if not report["offload"]["ok"]:
+            raise click.exceptions.Exit(1)
 
 
 def show_progress(done: int) -> None:
@@ -99,6 +121,8 @@ def print_replay(report: Mapping[str, Any]) -> None:
         if name in report:
             shown = ", ".join(f"{key} {text_of(value)}" for key, value in report[name].items())
             out.print(f"{name}: {shown or 'none'}", markup=False)
+    if "offload" in report:
+        print_offload(report["offload"])
     best = list(report["best"].items())
     rows = [
         (

@@ -42,6 +42,7 @@ def command(
     from host.config import load
     from nic.port import PortError
     from tools.appliance_text import print_appliance
+    from tools.card import card_of
 
     stopping: list[int] = []
     begin, is_up = time.monotonic(), False
@@ -65,8 +66,9 @@ def command(
         stopping.append(number)
 
     try:
-        appliance = Appliance(load(config))
-    except (ValueError, PortError, OSError) as error:
+        loaded = load(config)
+        appliance = Appliance(loaded, card_of(loaded))
+    except (ValueError, PortError, OSError, RuntimeError) as error:
         raise click.ClickException(str(error)) from None
     with appliance:
         signal.signal(signal.SIGINT, on_signal)
@@ -83,3 +85,5 @@ def command(
         click.echo(as_json(found), nl=False)
     else:
         print_appliance(found)
+    if found["offload"] and not found["offload"]["ok"]:
+        raise click.exceptions.Exit(1)
