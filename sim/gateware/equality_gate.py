@@ -178,7 +178,7 @@ class Packed(Triple):
         r = self.random
         self.in_time()
         asked = [self.request() for _ in range(r.randrange(1, LONGEST_BURST))]
-        told = [t for t in (self.told() for _ in range(r.randrange(4))) if t]
+        told = [t for t in (self.told() for _ in range(r.randrange(len(asked) + 4))) if t]
         fired = self.request() if r.random() < 0.6 else None
         feeds = {}
         for port, given in (
