@@ -64,7 +64,9 @@ class BestPriceSearch(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Read, register, match, take: one place per cycle; a write has the right of way."""
         m = Module()
-        m.submodules.table = table = SweptMemory(self._row, 1 << self.order_bits, registered=1)
+        m.submodules.table = table = SweptMemory(
+            self._row, 1 << self.order_bits, registered=1, may_collide=False
+        )
         address, found = table.read()
         next_place = Signal(self.order_bits + 1)
         written = [Signal(self._row, name=f"written_{i}") for i in range(2)]

@@ -20,17 +20,26 @@ def any_of(bits: Iterable[Value]) -> Value:
     return Cat(*bits, Const(0, 1)).any()
 
 
-def first_number(findings: Mapping[int, Value]) -> Value:
-    """The lowest number whose finding is 1, as a balanced tree; undefined without any."""
+FAN_IN = 3
+"""Findings that are merged at once: what one look-up table tells apart."""
 
-    def tree(entries: list[tuple[int, Value]]) -> tuple[Value, Value]:
-        if len(entries) == 1:
-            return entries[0][1], Const(entries[0][0], REASON_BITS)
-        half = (len(entries) + 1) // 2
-        (found, number), (found_behind, number_behind) = tree(entries[:half]), tree(entries[half:])
-        return found | found_behind, Mux(found, number, number_behind)
 
-    return tree(sorted(findings.items()))[1] if findings else Const(0, REASON_BITS)
+def first_found(findings: Mapping[int, Value], otherwise: Value) -> Value:
+    """The lowest number whose finding is 1, else ``otherwise``."""
+    entries = [(bit, Const(n, REASON_BITS)) for n, bit in sorted(findings.items())]
+
+    def first_of(group: list[tuple[Value, Value]], last: Value) -> Value:
+        for found, number in reversed(group):
+            last = Mux(found, number, last)
+        return last
+
+    while len(entries) > FAN_IN:
+        groups = [entries[i : i + FAN_IN] for i in range(0, len(entries), FAN_IN)]
+        entries = [
+            (any_of(found for found, _ in group), first_of(group[:-1], group[-1][1]))
+            for group in groups
+        ]
+    return first_of(entries, otherwise)
 
 
 def by_number(findings: Mapping[str, Value]) -> dict[int, Value]:
@@ -43,12 +52,13 @@ class FirstReason:
     """What stands against a request; make it in cycle 2 of the decision.
 
     ``early``: findings out of registers; ``late``: others of this cycle; ``last``: of the next
-    cycle, all against new risk. ``reduces``: what holds against new risk only does not count.
+    cycle, all against new risk, each counting if ``last_counts`` (of this cycle) says so.
+    ``reduces``: what holds against new risk only does not count.
     In the next cycle ``passed``, three look-up tables behind registers, and ``reason`` (0 when
     passed), a few more.
 
-    Early findings are encoded to a number at once. A late or last one asks one bit that stands
-    ready: whether another goes before it.
+    Early findings are encoded to a number at once. A last one asks one bit that stands ready:
+    whether it is blocked, by another that goes before it or by what makes it count.
     """
 
     def __init__(
@@ -57,6 +67,7 @@ class FirstReason:
         early: Mapping[str, Value],
         late: Mapping[str, Value],
         last: Mapping[str, Value],
+        last_counts: Mapping[str, Value],
         reduces: Value,
     ) -> None:
         """Raises ``ValueError`` when a reason comes twice."""
@@ -66,58 +77,42 @@ class FirstReason:
         first, second, third = by_number(early), by_number(late), by_number(last)
         if min(third) < border:
             raise ValueError("a last finding holds against everything")
-        known = first | second
 
         def registered(value: Value, name: str) -> Signal:
             register = Signal(value.shape(), name=name)
             m.d.sync += register.eq(value)
             return register
 
-        def groups(findings: Mapping[int, Value], when: str) -> tuple[Signal, Signal]:
-            always = any_of(bit for n, bit in findings.items() if n < border)
-            new_risk = any_of(bit for n, bit in findings.items() if n >= border)
-            return registered(always, f"{when}_always"), registered(new_risk, f"{when}_new_risk")
+        def before(number: int, *groups: Mapping[int, Value]) -> Value:
+            return any_of(bit for group in groups for n, bit in group.items() if n < number)
 
-        early_always, early_new_risk = groups(first, "early")
-        late_always, late_new_risk = groups(second, "late")
-        is_reducing = registered(reduces, "is_reducing")
-        always_number, new_risk_number = (
-            registered(
-                first_number({n: b for n, b in first.items() if (n < border) == below}), name
-            )
-            for below, name in ((True, "always_number"), (False, "new_risk_number"))
-        )
+        always = {n: bit for n, bit in first.items() if n < border}
+        new_risk = {n: bit for n, bit in first.items() if n >= border}
+        late_counting = {n: bit & ~reduces if n >= border else bit for n, bit in second.items()}
+        early_always = registered(any_of(always.values()), "early_always")
+        early_new_risk = registered(any_of(new_risk.values()) & ~reduces, "early_new_risk")
+        late_against = registered(any_of(late_counting.values()), "late_against")
+        nothing = Const(0, REASON_BITS)
+        always_number = registered(first_found(always, nothing), "always_number")
+        new_risk_number = registered(first_found(new_risk, nothing), "new_risk_number")
         standing = {
-            n: registered(
-                bit & ~any_of(b for before, b in first.items() if before < n),
-                f"standing_{RISK.name_of(n)}",
-            )
-            for n, bit in second.items()
+            n: registered(bit & ~before(n, first), f"standing_{RISK.name_of(n)}")
+            for n, bit in late_counting.items()
         }
-        earlier = {
+        counts = by_number(last_counts)
+        blocked = {
             n: registered(
-                any_of(b for before, b in known.items() if before < n),
-                f"earlier_{RISK.name_of(n)}",
+                before(n, first, second) | reduces | ~counts[n], f"blocked_{RISK.name_of(n)}"
             )
             for n in third
         }
 
         # the next cycle
         self.passed, self.reason = Signal(), Signal(REASON_BITS)
-        has_always, counts = early_always | late_always, ~is_reducing
-        has_last = any_of(third.values())
-        last_standing = {n: bit & ~earlier[n] for n, bit in third.items()}
-        early_number = Mux(early_always, always_number, new_risk_number)
-        late_counting = {n: bit & counts if n >= border else bit for n, bit in standing.items()}
-        known_number = Mux(any_of(late_counting.values()), first_number(standing), early_number)
-        known_counts = has_always | (counts & (early_new_risk | late_new_risk))
+        last_standing = {n: bit & ~blocked[n] for n, bit in third.items()}
+        early_number = Mux(early_always, always_number, Mux(early_new_risk, new_risk_number, 0))
+        against = (early_always, early_new_risk, late_against)
         m.d.comb += [
-            self.passed.eq(~(has_always | (counts & (early_new_risk | late_new_risk | has_last)))),
-            self.reason.eq(
-                Mux(
-                    counts & any_of(last_standing.values()),
-                    first_number(last_standing),
-                    Mux(known_counts, known_number, 0),
-                )
-            ),
+            self.passed.eq(~any_of((*against, *last_standing.values()))),
+            self.reason.eq(first_found(last_standing, first_found(standing, early_number))),
         ]

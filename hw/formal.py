@@ -73,7 +73,7 @@ def netlist(spec: wiring.Component) -> str:
     for path, member, value in spec.signature.flatten(spec):
         way = PortDirection.Input if member.flow == wiring.In else PortDirection.Output
         ports["__".join(map(str, path))] = (verilog.signal_of(path, value), way)
-    return str(rtlil.convert(m, name="top", ports=ports))
+    return str(rtlil.convert(m, name="top", platform=verilog.ModelPlatform(), ports=ports))
 
 
 def job(mode: Mode, depth: int, timeout_seconds: int, solver: str) -> str:

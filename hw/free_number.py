@@ -40,7 +40,7 @@ class FreeNumber(wiring.Component):
         """A bit per place; the search stands at ``passed`` places beyond the first number."""
         m = Module()
         bits = self.order_bits
-        m.submodules.taken = taken = SweptMemory(1, 1 << bits, registered=1)
+        m.submodules.taken = taken = SweptMemory(1, 1 << bits, registered=1, may_collide=False)
         look_at, is_taken = taken.read()
         first = Signal(NUMBER_BITS, init=1)  # behind the last that was given
         passed = Signal(bits + 1)  # places behind first that are taken

@@ -50,8 +50,12 @@ class LedgerState:
     def __init__(self, ports: Exposure) -> None:
         """All registers, 0 at the beginning."""
         self.ports = ports
-        self.symbols = SweptMemory(ports.symbol_shape, 1 << ports.symbol_bits, 2, registered=2)
-        self.orders = SweptMemory(ports.order_shape, 1 << ports.order_bits, registered=1)
+        self.symbols = SweptMemory(
+            ports.symbol_shape, 1 << ports.symbol_bits, 2, registered=2, may_collide=False
+        )
+        self.orders = SweptMemory(
+            ports.order_shape, 1 << ports.order_bits, registered=1, may_collide=False
+        )
         self.numbers = FreeNumber(ports.order_bits)
         self.search = BestPriceSearch(ports.order_bits, ports.symbol_bits)
         self.product = Product()

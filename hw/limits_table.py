@@ -46,8 +46,9 @@ class LimitsTable(wiring.Component):
     not written since the last accepted one (both counted in ``unfit``).
 
     ``symbol_index``: of which ``row`` shows the limits two cycles later: an own set if it was in
-    force before ``symbol_index`` was given. ``gate_limits`` and ``default_row``: of the default
-    set. ``is_set``: there is one; before, nothing may pass. ``sequence_number``: of the latest.
+    force before ``symbol_index`` was given (given in the cycle in which it changes: anything).
+    ``gate_limits`` and ``default_row``: of the default set. ``is_set``: there is one; before,
+    nothing may pass. ``sequence_number``: of the latest set.
     """
 
     def __init__(self, symbol_bits: int = 10) -> None:
@@ -133,7 +134,9 @@ class LimitsTable(wiring.Component):
         done = []
         for start in range(0, len(row), PIECE_BITS - 1):
             end = min(start + PIECE_BITS - 1, len(row))
-            piece = SweptMemory(end - start + 1, 1 << self.symbol_bits, registered=1)
+            piece = SweptMemory(
+                end - start + 1, 1 << self.symbol_bits, registered=1, may_collide=False
+            )
             m.submodules[f"piece_{start}"] = piece
             address, found = piece.read()
             m.d.comb += [

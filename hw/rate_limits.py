@@ -91,6 +91,7 @@ class Bucket(wiring.Component):
             1 << self.bits,
             registered=not self.is_immediate,
             is_immediate=self.is_immediate,
+            may_collide=self.is_immediate,
         )
         address, row = table.read()
         next_ns = Signal(self._full_bits)

@@ -82,7 +82,10 @@ class RecentOrders(wiring.Component):
         """The ways, the look-up in two stages, the replacement in steps."""
         m = Module()
         row_layout = data.StructLayout({"key": self._key, "passed_ns": TIME_BITS})
-        ways = [SweptMemory(row_layout, 1 << SET_BITS, is_transparent=False) for _ in range(WAYS)]
+        ways = [
+            SweptMemory(row_layout, 1 << SET_BITS, is_transparent=False, may_collide=False)
+            for _ in range(WAYS)
+        ]
         for number, way in enumerate(ways):
             m.submodules[f"way_{number}"] = way
         is_busy = Signal()

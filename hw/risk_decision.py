@@ -86,20 +86,24 @@ class RiskDecision(wiring.Component):
             **positions.findings,
         }
         notionals = NotionalChecks(m, view)
-        last = {**product_findings(m, view), **notionals.findings}
+        findings, counts = product_findings(m, view)
+        last, last_counts = findings | notionals.findings, counts | notionals.counts
         reduces = is_cancel | (~crosses & (later(m, view.is_smaller, 2) | positions.closes))
         enabled_late = later(m, enabled)
-        enabled_last = later(m, enabled_late)
         verdict = FirstReason(
-            m, early, counting(late, enabled_late), counting(last, enabled_last), reduces
+            m,
+            early,
+            counting(late, enabled_late),
+            last,
+            counting(last_counts, enabled_late),
+            reduces,
         )
         m.d.comb += [
             self.passed.eq(verdict.passed),
             self.reason.eq(verdict.reason),
             self.is_credit_alert.eq(
                 notionals.is_credit_alert
-                & enabled_last[RISK.value("credit_limit")]
-                & ~later(m, is_cancel)
+                & later(m, enabled_late[RISK.value("credit_limit")] & ~is_cancel)
             ),
         ]
 

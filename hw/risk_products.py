@@ -83,8 +83,9 @@ def is_multiple(m: Module, given: Value, view_limits: Any, name: str) -> Value:
 class NotionalChecks:
     """Price times shares against the limit of one order and against what is left of the sums.
 
-    ``findings`` by name, and ``is_credit_alert``: valid three cycles after the view. ``parts``:
-    the product, two cycles after it.
+    ``findings`` by name: valid three cycles after the view, and counting if ``counts`` was 1 in the
+    cycle before. ``is_credit_alert``: with the findings. ``parts``: the product, two cycles after
+    the view.
     """
 
     def __init__(self, m: Module, view: Any) -> None:
@@ -92,20 +93,27 @@ class NotionalChecks:
         rooms = view.rooms
         net = Mux(is_buy, rooms.net_notional_buy, rooms.net_notional_sell)
         self.parts = notional_parts(m, copy(m, view.leaves, 2), copy(m, view.request.price, 2))
-        adds = later(m, view.adds_notional, 3)
-        adds_buy = later(m, view.adds_notional & is_buy, 3)
+        adds = later(m, view.adds_notional, 2)
+        adds_buy = later(m, view.adds_notional & is_buy, 2)
 
         def beyond(limit: Value) -> Value:
             return exceeds(m, self.parts, [later(m, limit, 2)])
 
         self.findings = {
             "maximum_notional": beyond(view.limits.maximum_notional),
-            "gross_notional": adds & beyond(rooms.gross_notional),
-            "net_notional": adds & beyond(net),
-            "daily_notional": adds & beyond(rooms.daily_notional),
-            "credit_limit": adds_buy & beyond(rooms.credit),
+            "gross_notional": beyond(rooms.gross_notional),
+            "net_notional": beyond(net),
+            "daily_notional": beyond(rooms.daily_notional),
+            "credit_limit": beyond(rooms.credit),
         }
-        self.is_credit_alert = adds_buy & beyond(rooms.credit_alert)
+        self.counts = {
+            "maximum_notional": Const(1, 1),
+            "gross_notional": adds,
+            "net_notional": adds,
+            "daily_notional": adds,
+            "credit_limit": adds_buy,
+        }
+        self.is_credit_alert = later(m, adds_buy) & beyond(rooms.credit_alert)
 
 
 def collar(m: Module, view: Any, name: str, buy_price: Value, sell_price: Value) -> Value:
@@ -138,16 +146,21 @@ def collar(m: Module, view: Any, name: str, buy_price: Value, sell_price: Value)
     return is_absent | (is_far & is_not_negative(m, operands, 1))
 
 
-def product_findings(m: Module, view: Any) -> dict[str, Value]:
-    """Findings about grid and distance of the price, valid three cycles after the view."""
+def product_findings(m: Module, view: Any) -> tuple[dict[str, Value], dict[str, Value]]:
+    """Findings about grid and distance of the price, valid three cycles after the view.
+
+    And whether they count, a cycle earlier.
+    """
     top, limits, price = view.top, view.limits, view.request.price
-    has_tick = later(m, price >= limits.tick_size_from_price, 3)
-    return {
+    findings = {
         "lot_size": ~is_multiple(m, view.leaves, limits, "lot"),
-        "tick_size": has_tick & ~is_multiple(m, price, limits, "tick"),
+        "tick_size": ~is_multiple(m, price, limits, "tick"),
         "collar_best_price": collar(m, view, "best", top.ask_price, top.bid_price),
         "collar_last_trade": collar(m, view, "last", top.last_price, top.last_price),
     }
+    counts = dict.fromkeys(findings, Const(1, 1))
+    counts["tick_size"] = later(m, price >= limits.tick_size_from_price, 2)
+    return findings, counts
 
 
 assert MULTIPLIER_BITS + 2 == QUANTITY_BITS, "notional_parts takes two bits beyond a multiplier"

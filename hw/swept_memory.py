@@ -12,6 +12,8 @@ from typing import Any
 from amaranth.hdl import Elaboratable, Module, Mux, Shape, ShapeLike, Signal, Value
 from amaranth.lib import memory
 
+from hw.verilog import ModelPlatform
+
 
 class SweptMemory(Elaboratable):
     """``depth`` rows (a power of two) of ``shape``; one write port, ``read_ports`` read ports.
@@ -23,7 +25,9 @@ class SweptMemory(Elaboratable):
     distributed RAM, for a few dozen rows: the data of an address are there in the same cycle.
 
     Without ``may_collide`` nobody looks at data whose address was written in its own cycle: on the
-    device they are anything then, and there are no gates behind the RAM to make them right.
+    device they are anything then, and there are no gates behind the RAM to make them right. In a
+    model (:class:`hw.verilog.ModelPlatform`) they are the complement of what was there, so that who
+    does look at them is found out.
 
     ``write_enable`` and what belongs to it are ignored until ``init_done``.
     """
@@ -83,6 +87,7 @@ class SweptMemory(Elaboratable):
             write.addr.eq(Mux(self.init_done, self.write_address, position)),
             write.data.eq(Mux(self.init_done, data, 0)),
         ]
+        spoils = not self.may_collide and isinstance(platform, ModelPlatform)
         for number, (address, value) in enumerate(
             zip(self.read_address, self.read_data, strict=True)
         ):
@@ -94,8 +99,11 @@ class SweptMemory(Elaboratable):
                 port = ram.read_port(transparent_for=(write,) if bypassed else ())
                 m.d.comb += port.en.eq(1)
             m.d.comb += port.addr.eq(address)
-            if number >= self.registered:
-                m.d.comb += raw.eq(port.data)
-                continue
-            m.d.sync += raw.eq(port.data)
+            found = port.data
+            if spoils:
+                collided = Signal(name=f"collided_{number}")
+                m.d.sync += collided.eq(write.en & (write.addr == address))
+                found = Mux(collided, ~port.data, port.data)
+            domain = m.d.sync if number < self.registered else m.d.comb
+            domain += raw.eq(found)
         return m

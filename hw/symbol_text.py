@@ -16,7 +16,7 @@ SymbolRow = data.StructLayout({"text": TEXT_BITS, "sums": SymbolSums})
 
 
 def symbol_write_layout(symbol_bits: int) -> data.StructLayout:
-    """A symbol's text; written before the symbol is traded."""
+    """A symbol's text; never written while an order of the symbol may pass."""
     return data.StructLayout({"symbol_index": symbol_bits, "text": TEXT_BITS})
 
 
@@ -45,7 +45,7 @@ class SymbolTexts(wiring.Component):
         """Sum pairs, sum pairs of them, write."""
         m = Module()
         m.submodules.ram = ram = SweptMemory(
-            SymbolRow, 1 << self._symbol_bits, is_transparent=False, registered=1
+            SymbolRow, 1 << self._symbol_bits, is_transparent=False, registered=1, may_collide=False
         )
         address, row = ram.read()
         letters = [self.write.text[8 * i : 8 * i + 8] for i in range(PIECES["symbol"])]

@@ -51,14 +51,21 @@ def ports_of(component: wiring.Component) -> list[Port]:
     return found
 
 
-def rtlil_of(component: wiring.Component, name: str) -> str:
+class ModelPlatform:
+    """What a component is elaborated for when it becomes a model, not a device.
+
+    Blocks then make visible what a device leaves open; for everything else there is no platform.
+    """
+
+
+def rtlil_of(component: wiring.Component, name: str, platform: ModelPlatform | None = None) -> str:
     """The component as RTLIL, without source positions: equal text is equal hardware.
 
     ``name`` becomes the top module's. Raises ValueError for a name that is no plain identifier.
     """
     if not NAME.fullmatch(name):
         raise ValueError(f"module name {name!r} is not in lower case letters, digits and _")
-    return str(rtlil.convert(component, name=name, emit_src=False))
+    return str(rtlil.convert(component, name=name, platform=platform, emit_src=False))
 
 
 def verilog_from(netlist: str) -> str:

@@ -23,7 +23,8 @@ def run(component: wiring.Component, name: str, module: str, folder: Path, **var
 
     The simulator is built once per Verilog; ``folder`` takes the results and the log.
     """
-    text = verilog.with_constant_bits(verilog.verilog_of(component, name))
+    netlist = verilog.rtlil_of(component, name, verilog.ModelPlatform())
+    text = verilog.with_constant_bits(verilog.verilog_from(netlist))
     tool = verilator.find()
     kept = cache.folder("cocotb") / f"{name}-{cache.key(text, tool.version, *BUILD)}"
     kept.mkdir(exist_ok=True)

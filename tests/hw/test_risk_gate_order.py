@@ -16,6 +16,8 @@ from nic.offload.limits import Limits
 from sim.gateware import equality_gate, harness, rows
 from sim.gateware.gate_bench import GatewareGate
 
+pytestmark = pytest.mark.timeout(900)  # compiling, or proving, on a busy machine
+
 T_NS = 10**12
 FIRE, LAST, VERDICT = 3, 4, 5
 """Cycles of a request of the trigger behind its prefetch."""
