@@ -39,7 +39,8 @@ def model(
     refuses, and TypeError for a component whose ports can not be ports.
     """
     ports = verilog.ports_of(component)
-    text = verilog.with_constant_bits(verilog.verilog_from(verilog.rtlil_of(component, name)))
+    netlist = verilog.rtlil_of(component, name, verilog.ModelPlatform())
+    text = verilog.with_constant_bits(verilog.verilog_from(netlist))
     clocked = verilog.has_clock(text, name)
     if random_memory:
         text = verilog.with_random_memories(text)

@@ -10,6 +10,7 @@ from sim.offload.feed_audit cimport FeedAudit
 
 cdef enum:
     INNER_BURST = 64
+    MOST_RUNS = 1 << 10            # more than a frame has messages
 
 
 cdef class GatewarePort(Port):
@@ -25,9 +26,11 @@ cdef class GatewarePort(Port):
     cdef uint32_t out_length
     cdef const uint8_t *came               # the frame at work
     cdef UdpDatagram datagram              # in it
-    cdef uint32_t event                    # of the frame: the next to hand on
+    cdef uint32_t runs[MOST_RUNS]          # where the datagrams in ``out`` end
+    cdef uint32_t run_count, run_at        # of them; the next to hand on
+    cdef bint has_other                    # the frame, or its datagram, is to be handed on
 
     cdef bint next_frame(self) noexcept nogil
     cdef int line_of(self, const uint8_t *frame, uint32_t length) noexcept nogil
     cdef void fill(self, Packet *packet, const uint8_t *data, uint32_t length) noexcept nogil
-    cdef uint32_t hand_run(self) noexcept nogil
+    cdef uint32_t put_run(self, uint32_t event) noexcept nogil

@@ -71,28 +71,24 @@ cdef class GatewarePort(Port):
         free(self.out)
 
     cdef int receive_burst(self, Packet *packets, int maximum) noexcept nogil:
+        cdef uint32_t at
         cdef int count = 0
-        cdef uint32_t at, length
-        self.out_length = 0
-        while count == 0:
-            if self.event >= self.audit.count or self.came == NULL:
-                if not self.next_frame():
-                    return 0
+        while self.run_at == self.run_count and not self.has_other:
+            if not self.next_frame():
+                return 0
+        if self.has_other:
+            self.has_other = False
             if self.hands_whole:
                 self.fill(&packets[0], self.out, self.out_length)
-                self.came = NULL
-                return 1
-            if self.audit.count == 0 and self.datagram.payload != NULL:
+            else:
                 self.audit.count_one(FEED_PATH_IDLE_DATAGRAMS)
                 self.fill(&packets[0], self.datagram.payload, self.datagram.length)
-                self.came = NULL
-                return 1
-            while self.event < self.audit.count and count < maximum:
-                at = self.out_length
-                length = self.hand_run()
-                if length != 0:
-                    self.fill(&packets[count], self.out + at, length)
-                    count += 1
+            return 1
+        while self.run_at < self.run_count and count < maximum:
+            at = self.runs[self.run_at - 1] if self.run_at else 0
+            self.fill(&packets[count], self.out + at, self.runs[self.run_at] - at)
+            self.run_at += 1
+            count += 1
         return count
 
     cdef bint next_frame(self) noexcept nogil:
@@ -120,8 +116,9 @@ cdef class GatewarePort(Port):
                                      packet.length)
             self.came = self.frame
         self.audit.bring(self.line_of(self.came, length), self.came, length)
-        self.event = 0
+        self.run_at = self.run_count = self.out_length = 0
         if self.hands_whole:
+            self.has_other = True
             self.out_length = min(length, <uint32_t> OUT_BYTES)
             memcpy(self.out, self.came, self.out_length)
             for i in range(self.audit.count):
@@ -130,15 +127,15 @@ cdef class GatewarePort(Port):
                        message.length)
             if self.audit.has_datagram:
                 self.audit.count_one(FEED_PATH_DATAGRAMS)
-            return True
-        if frame_parse_udp(self.came, length, &self.datagram) != FRAME_OK:
-            self.datagram.payload = NULL
+        elif frame_parse_udp(self.came, length, &self.datagram) != FRAME_OK:
             for _ in range(self.audit.count):
                 self.audit.count_one(FEED_PATH_NOT_WHOLE)
-            self.audit.count = 0
-        elif self.audit.count == 0 and (
-                not self.audit.has_datagram or self.audit.datagram_kind == DATAGRAM_DATA):
-            self.datagram.payload = NULL     # nothing in it is new
+        else:
+            # the other line's frame comes next: everything that is to be handed on is kept here
+            i = 0
+            while i < self.audit.count and self.run_count < MOST_RUNS:
+                i = self.put_run(i)
+            self.has_other = self.audit.has_datagram and self.audit.datagram_kind != DATAGRAM_DATA
         return True
 
     cdef int line_of(self, const uint8_t *frame, uint32_t length) noexcept nogil:
@@ -151,28 +148,33 @@ cdef class GatewarePort(Port):
         return (datagram.destination_address == self.audit.parser_b.destination_address
                 and datagram.destination_port == self.audit.parser_b.destination_port)
 
-    cdef uint32_t hand_run(self) noexcept nogil:
-        """A datagram of the events from ``event`` on whose numbers follow each other."""
+    cdef uint32_t put_run(self, uint32_t event) noexcept nogil:
+        """Make a datagram of the events from ``event`` on whose numbers follow each other.
+
+        The first event behind it.
+        """
         cdef uint8_t *header = self.out + self.out_length
         cdef uint8_t *at = header + MOLDUDP64_HEADER_LENGTH
-        cdef uint64_t first = self.audit.messages[self.event].sequence_number
+        cdef uint64_t first = self.audit.messages[event].sequence_number
         cdef uint16_t count = 0
         cdef const FramedMessage *message
-        while self.event < self.audit.count:
-            message = self.audit.messages[self.event]
+        while event < self.audit.count:
+            message = self.audit.messages[event]
             if message.sequence_number != first + count:
                 break
             moldudp64_block_put_message_length(at, message.length)
-            memcpy(at + MOLDUDP64_BLOCK_LENGTH, self.audit.message(self.event), message.length)
+            memcpy(at + MOLDUDP64_BLOCK_LENGTH, self.audit.message(event), message.length)
             at += MOLDUDP64_BLOCK_LENGTH + message.length
             count += 1
-            self.event += 1
+            event += 1
         memcpy(header, self.datagram.payload, MOLDUDP64_HEADER_LENGTH)   # its session
         moldudp64_header_put_sequence_number(header, first)
         moldudp64_header_put_message_count(header, count)
         self.out_length += <uint32_t> (at - header)
+        self.runs[self.run_count] = self.out_length
+        self.run_count += 1
         self.audit.count_one(FEED_PATH_DATAGRAMS)
-        return <uint32_t> (at - header)
+        return event
 
     cdef void fill(self, Packet *packet, const uint8_t *data, uint32_t length) noexcept nogil:
         """A packet with the times of the frame at work."""
