@@ -42,9 +42,9 @@ class BlockCheck(wiring.Component):
     ``step`` one later, ``extent_bytes`` before the header's end. ``accepted`` says that the headers
     are right, from the first block's second beat on at the latest.
 
-    ``message`` and ``unknown`` are 1 for one cycle, three after the one with the last byte of a
-    message on the line; ``length_bytes`` goes with them. ``ended`` is 1 for one cycle, four after
-    the frame's last beat, with ``outcome``.
+    ``message`` is 1 for one cycle, three after the one with the last byte of a message on the line,
+    ``unknown`` with it when its type is not in the table; ``length_bytes`` goes with them.
+    ``ended`` is 1 for one cycle, four after the frame's last beat, with ``outcome``.
     """
 
     def __init__(self, feed: FeedFormat) -> None:
@@ -67,6 +67,7 @@ class BlockCheck(wiring.Component):
         # The open message as it was before the beat that is looked at, for the proof as well.
         self.was_open = Signal()
         self.was_right = Signal()
+        self.was_unknown = Signal()
 
     def elaborate(self, platform: object) -> Module:
         """The datagram's rest, the look-up of the type, and the verdicts."""
@@ -108,7 +109,7 @@ class BlockCheck(wiring.Component):
                     m.d.sync += [is_known.eq(1), expected.eq(size)]
 
         # What holds behind that beat.
-        was_open, was_right, was_unknown = self.was_open, self.was_right, Signal()
+        was_open, was_right, was_unknown = self.was_open, self.was_right, self.was_unknown
         is_open, is_right, is_unknown = Signal(), Signal(), Signal()
         faults, now = Signal(BlockFaults), Signal(BlockFaults)
         is_first_fault = begins & ~faults.as_value().any()
@@ -127,7 +128,7 @@ class BlockCheck(wiring.Component):
                     was_open & ~ends & ~first,
                 )
             ),
-            is_right.eq(Mux(typed, is_known & fits, was_right)),
+            is_right.eq(Mux(typed, ~is_known | fits, was_right)),
             is_unknown.eq(Mux(typed, ~is_known, was_unknown)),
         ]
         m.d.sync += [

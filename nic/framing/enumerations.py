@@ -32,7 +32,7 @@ PARSER = enumeration(
     "parser",
     start=FRAMING.count,
     messages="messages given on",
-    unknown_type="messages left out because their type is not in the table",
+    unknown_type="of them, those whose type is not in the table",
     heartbeats="datagrams that carry only the next sequence number",
     ends_of_session="datagrams that announce the end of the session",
     fcs_errors="frames whose check sequence is wrong, or which broke off",

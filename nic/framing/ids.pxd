@@ -26,7 +26,7 @@ cdef enum:
 
 cdef enum:
     PARSER_MESSAGES = 19  # messages given on
-    PARSER_UNKNOWN_TYPE = 20  # messages left out because their type is not in the table
+    PARSER_UNKNOWN_TYPE = 20  # of them, those whose type is not in the table
     PARSER_HEARTBEATS = 21  # datagrams that carry only the next sequence number
     PARSER_ENDS_OF_SESSION = 22  # datagrams that announce the end of the session
     PARSER_FCS_ERRORS = 23  # frames whose check sequence is wrong, or which broke off

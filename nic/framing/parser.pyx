@@ -226,14 +226,13 @@ cdef class LineParser:
                 return FRAMING_MESSAGE_LENGTH
             if at + size > there:
                 return FRAMING_TRUNCATED
-            if known:
-                message = self.messages + self.message_count
-                message.message = data + at
-                message.sequence_number = self.datagram.sequence_number + index
-                message.last_byte = start + at + size - 1
-                message.length = <uint16_t> size
-                self.message_count += 1
-            else:
+            message = self.messages + self.message_count
+            message.message = data + at
+            message.sequence_number = self.datagram.sequence_number + index
+            message.last_byte = start + at + size - 1
+            message.length = <uint16_t> size
+            self.message_count += 1
+            if not known:
                 self.counts[PARSER_UNKNOWN_TYPE] += 1
             at += size
         return FRAMING_OK if at == length else FRAMING_TRAILING_BYTES

@@ -4,8 +4,9 @@
 It works as a card does: a message is given on as soon as it is whole, and an error behind it does
 not take it back. Headers are looked at whole: a decision needs all bytes of the header that it is
 about, and a frame that ends before them is ``truncated``. Bytes behind the IP total length are
-padding and never looked at. A message of a type that is not in the table is left out and counted;
-its sequence number is then missing for everything behind: a card can't know what it said.
+padding and never looked at. A message of a type that is not in the table, of a length that some
+message has, is counted and given on like any other: it has a sequence number, and without it the
+arbiter would see a gap. Who reads messages leaves it alone.
 ``nic.framing.parser`` and ``hw.line_parser`` are held against this.
 
 Sources: IEEE 802.3, IEEE 802.1Q, RFC 791, RFC 768, and the transport of the feed.
@@ -62,7 +63,7 @@ class ParsedDatagram:
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """A message of a known type and that type's length.
+    """A message: of a known type and that type's length, or of another type.
 
     ``last_byte`` is the place of its last byte in the frame: when a card may know all of it.
     """
@@ -172,10 +173,9 @@ class ReferenceParser:
         at = head
         for index in range(count):
             message, at = self._block(there, length, at)
-            if message[feed.messages.type_offset] in self._lengths:
-                place = start + at - 1
-                parsed.messages.append(ParsedMessage(sequence_number + index, message, place))
-            else:
+            place = start + at - 1
+            parsed.messages.append(ParsedMessage(sequence_number + index, message, place))
+            if message[feed.messages.type_offset] not in self._lengths:
                 self.counters["unknown_type"] += 1
         need(at == length, "trailing_bytes")
 

@@ -90,7 +90,13 @@ def letter(value: Value | None) -> int:
 
 
 def tick_of(feed: FeedFormat, message: bytes) -> Tick:
-    """What a whole message of a known type says; raises ``WireError`` for another."""
+    """What a whole message says; one of an unknown type says nothing but that.
+
+    Raises ``WireError`` for a known type with another length than its own.
+    """
+    code = message[feed.messages.type_offset]
+    if code not in feed.lengths_bytes:
+        return Tick(code)
     name, fields = decode(feed.messages, message)
     price, shares = first(fields, PRICE_FIELDS), first(fields, SHARES_FIELDS)
     side = SIDE_OF_MESSAGE.get(name)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Proof: every message that comes out has as many bytes as its type's table says, and says so.
 
+One of a type that is not in the table has the length that its prefix says, which some type has.
+
 The walk and the check of the blocks stand alone with everything free that other blocks give them:
 beats of any content and length with any pauses, any place of the first block, any count and
 extent, headers accepted or not. A shadow counts the bytes from each length prefix on, and reads the
@@ -115,9 +117,12 @@ class FramerSpec(wiring.Component):
 
         allowed = self.table(m, said_kind, "allowed")
         m.d.comb += [
-            Assert(~check.message | (said == allowed)),
-            Assert(~check.message | (check.length_bytes == allowed)),
-            Assert(~check.message | (allowed != 0)),
+            Assert(~check.message | (check.length_bytes == said)),
+            Assert(~check.message | (allowed == 0) | (said == allowed)),
+            Assert(~check.message | (said >= self.feed.shortest_bytes)),
+            Assert(~check.message | (said <= self.feed.longest_bytes)),
+            Assert(~check.message | (check.unknown == (allowed == 0))),
+            Assert(~check.unknown | check.message),
             Cover(check.message & (allowed == self.feed.shortest_bytes)),
         ]
         if not self.is_steady:
@@ -181,13 +186,14 @@ class FramerSpec(wiring.Component):
         size = self.table(m, past["kind"], "size")
         is_open = check.was_open & past["in_blocks"]
         m.d.comb += [
+            Assert(~check.was_unknown | check.was_right),
             Assert(~is_open | (past["place"] >= 2)),
             Assert(~is_open | ~past["bad"]),
             Assert(~(check.was_open & inside & ~past["in_blocks"])),
             Assert(~past["in_header"] | inside),
             Assert(
                 ~(is_open & past["has_kind"] & check.was_right)
-                | ((size == past["length"]) & (size != 0))
+                | Mux(check.was_unknown, size == 0, (size == past["length"]) & (size != 0))
             ),
         ]
 

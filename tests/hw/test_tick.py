@@ -21,6 +21,8 @@ LETTERS = (b"BSYNTHQPXOMECR012", b"QBXHTO")
 def some_message(r: random.Random, feed: FeedFormat) -> bytes:
     """A message of any type; letters are often known ones, numbers often small or out of range."""
     code, kind = r.choice(list(feed.messages.by_code().items()))
+    if r.random() < 0.05:
+        code = r.choice(sorted(set(range(256)) - set(feed.lengths_bytes)))
     built, letters = bytearray(), r.choice(LETTERS)
     for entry in kind:
         if not entry.is_integer:

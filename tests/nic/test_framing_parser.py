@@ -216,10 +216,11 @@ def test_an_error_comes_before_the_frame_that_ends_behind_it() -> None:
     assert both(NASDAQ_LINE, trailing[: HEAD + 14]).result == "trailing_bytes"
 
 
-def test_unknown_types_are_left_out_and_keep_their_number() -> None:
+def test_unknown_types_are_counted_and_given_on() -> None:
     frame = nasdaq(datagram(blocks(DELETE, UNKNOWN, EVENT), 3, 7))
-    assert [m.sequence_number for m in both(NASDAQ_LINE, frame).messages] == [7, 9]
-    assert counters(NASDAQ_LINE, frame) == {"ok": 1, "messages": 2, "unknown_type": 1}
+    assert [m.sequence_number for m in both(NASDAQ_LINE, frame).messages] == [7, 8, 9]
+    assert both(NASDAQ_LINE, frame).messages[1].message == UNKNOWN
+    assert counters(NASDAQ_LINE, frame) == {"ok": 1, "messages": 3, "unknown_type": 1}
     # Only a whole one is counted; a length that no message has is wrong for any type.
     assert counters(NASDAQ_LINE, frame[: HEAD + 41]) == {"truncated": 1, "messages": 1}
     short = nasdaq(datagram(blocks(bytes(11)), 1))
