@@ -29,6 +29,8 @@ class SweptMemory(Elaboratable):
     model (:class:`hw.verilog.ModelPlatform`) they are the complement of what was there, so that who
     does look at them is found out.
 
+    With ``late_write`` registers stand before the write port: a row is written in the cycle after
+    ``write_enable``, and all that is said of the cycle of a write means that one.
     ``write_enable`` and what belongs to it are ignored until ``init_done``.
     """
 
@@ -41,6 +43,7 @@ class SweptMemory(Elaboratable):
         registered: int = 0,
         is_immediate: bool = False,
         may_collide: bool = True,
+        late_write: bool = False,
     ) -> None:
         """Raises ``ValueError`` when ``depth`` is not a power of two above 1."""
         if depth < 2 or depth & (depth - 1):
@@ -50,6 +53,7 @@ class SweptMemory(Elaboratable):
         self.registered = registered
         self.is_immediate = is_immediate
         self.may_collide = may_collide
+        self.late_write = late_write
         self._bits = Shape.cast(shape).width
         address_bits = depth.bit_length() - 1
         self.init_done = Signal()
@@ -78,14 +82,16 @@ class SweptMemory(Elaboratable):
         )
         write = ram.write_port()
         position = Signal(range(self.depth + 1))
-        m.d.comb += self.init_done.eq(position[-1])
+        swept = position[-1]
+        before_port = m.d.sync if self.late_write else m.d.comb
+        before_port += self.init_done.eq(swept)
         with m.If(~position[-1]):
             m.d.sync += position.eq(position + 1)
         data = Value.cast(self.write_data)
-        m.d.comb += [
-            write.en.eq(self.write_enable | ~self.init_done),
-            write.addr.eq(Mux(self.init_done, self.write_address, position)),
-            write.data.eq(Mux(self.init_done, data, 0)),
+        before_port += [
+            write.en.eq(self.write_enable | ~swept),
+            write.addr.eq(Mux(swept, self.write_address, position)),
+            write.data.eq(Mux(swept, data, 0)),
         ]
         spoils = not self.may_collide and isinstance(platform, ModelPlatform)
         for number, (address, value) in enumerate(

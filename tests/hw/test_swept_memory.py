@@ -48,6 +48,8 @@ class Table(wiring.Component):
         ({"registered": 1}, 0x33),
         ({"is_transparent": False, "may_collide": False}, 0xFF ^ 0x33),
         ({"registered": 1, "may_collide": False}, 0xFF ^ 0x33),
+        ({"registered": 1, "may_collide": False, "late_write": True}, 0xFF ^ 0x33),
+        ({"late_write": True}, 0x55),
     ],
 )
 def test_a_read_in_the_cycle_of_a_write(options, collided):
@@ -55,7 +57,8 @@ def test_a_read_in_the_cycle_of_a_write(options, collided):
         cycles = 0
         while not model.step()["init_done"]:
             cycles += 1
-        assert cycles == DEPTH
+        late = options.get("late_write", False)
+        assert cycles == DEPTH + late
         for address in range(DEPTH):  # whatever was there has gone
             for _ in range(3):
                 found = model.step(read_address=address)
@@ -64,6 +67,8 @@ def test_a_read_in_the_cycle_of_a_write(options, collided):
         for _ in range(3):
             model.step(write_enable=0)
         model.step(write_enable=1, write_address=5, write_data=0x55, read_address=5)
+        if late:
+            model.step(write_enable=0, read_address=5)
         for _ in range(1 + options.get("registered", 0)):
             found = model.step(write_enable=0, read_address=5)
         assert found["read_data"] == collided
