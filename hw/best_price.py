@@ -34,7 +34,9 @@ class BestPriceSearch(wiring.Component):
     Members: ``write``, ``place``, ``row``: an order's row. ``start``, with ``symbol_index`` and
     ``is_buy``: look for the best price of that side (rows written in a cycle before; not while
     ``is_busy``). Two to ``order_bits`` cycles and a few later ``is_done``, and ``best_price``
-    stands until ``acknowledge``, given in a cycle with ``is_done``.
+    stands until ``acknowledge``, given in a cycle with ``is_done`` and without ``write``.
+    ``is_done`` tells of the cycle before: after a write, or the acknowledgement, it falls a cycle
+    late.
     Rows that are written before the acknowledgement may reach further than they did, or be new:
     they count. They may not be taken away or draw back.
     """
@@ -65,14 +67,17 @@ class BestPriceSearch(wiring.Component):
         """Read, register, match, take: one place per cycle; a write has the right of way."""
         m = Module()
         m.submodules.table = table = SweptMemory(
-            self._row, 1 << self.order_bits, registered=1, may_collide=False
+            self._row, 1 << self.order_bits, registered=1, may_collide=False, late_write=True
         )
         address, found = table.read()
         next_place = Signal(self.order_bits + 1)
-        written = [Signal(self._row, name=f"written_{i}") for i in range(2)]
-        row, price = Signal(self._row), Signal(PRICE_BITS)
-        is_read, is_written, is_match = Signal(2), Signal(2), Signal()
-        is_row, goes_on = Signal(), Signal()
+        written = [Signal(self._row, name=f"written_{i}") for i in range(3)]
+        row = Signal(self._row)
+        # prices as ranks: a greater one is more aggressive, on either side
+        rank, best_rank = Signal(PRICE_BITS), Signal(PRICE_BITS)
+        has_best = Signal()
+        is_read, is_written, is_match = Signal(2), Signal(3), Signal()
+        is_row, is_late_write, goes_on = Signal(), Signal(), Signal()
         m.d.comb += [
             self.init_done.eq(table.init_done),
             table.write_enable.eq(self.write),
@@ -80,19 +85,23 @@ class BestPriceSearch(wiring.Component):
             table.write_data.eq(self.row),
             address.eq(next_place),
             # a written row goes the way of a read one; none is read in its cycle
-            goes_on.eq(self.is_busy & ~next_place[-1] & ~self.write),
-            self.is_done.eq(
-                self.is_busy
-                & next_place[-1]
-                & ~(self.write | is_written.any() | is_read.any() | is_row | is_match)
+            goes_on.eq(self.is_busy & ~next_place[-1] & ~is_late_write),
+            self.best_price.eq(
+                Mux(has_best, best_rank ^ (~self.wanted_is_buy).replicate(PRICE_BITS), 0)
             ),
         ]
+        m.d.sync += self.is_done.eq(
+            self.is_busy
+            & next_place[-1]
+            & ~(self.write | is_written.any() | is_read.any() | is_row | is_match)
+        )
         with m.If(self.start):
             m.d.sync += [
                 self.is_busy.eq(1),
                 self.wanted_symbol.eq(self.symbol_index),
                 self.wanted_is_buy.eq(self.is_buy),
-                self.best_price.eq(0),
+                has_best.eq(0),
+                best_rank.eq(0),
                 next_place.eq(0),
             ]
         with m.Elif(self.acknowledge):
@@ -101,21 +110,21 @@ class BestPriceSearch(wiring.Component):
             m.d.sync += next_place.eq(next_place + 1)
         m.d.sync += [
             is_read.eq(Cat(goes_on, is_read[0])),
-            is_written.eq(Cat(self.write & self.is_busy, is_written[0])),
-            written[0].eq(self.row),
-            written[1].eq(written[0]),
-            is_row.eq(is_read[1] | is_written[1]),
-            row.eq(Mux(is_written[1], written[1].as_value(), found.as_value())),
+            is_late_write.eq(self.write),
+            is_written.eq(Cat(self.write & self.is_busy, is_written[:2])),
+            *(new.eq(old) for new, old in zip(written, (self.row, *written[:2]), strict=True)),
+            is_row.eq(is_read[1] | is_written[2]),
+            row.eq(Mux(is_written[2], written[2].as_value(), found.as_value())),
             is_match.eq(
                 is_row
                 & row.is_resting
                 & (row.is_buy == self.wanted_is_buy)
                 & (row.symbol_index == self.wanted_symbol)
             ),
-            price.eq(row.price),
+            rank.eq(row.price ^ (~self.wanted_is_buy).replicate(PRICE_BITS)),
         ]
         with m.If(self.start):  # nothing of a search before
             m.d.sync += [is_read.eq(0), is_written.eq(0), is_row.eq(0), is_match.eq(0)]
-        with m.If(is_match & reaches_further(self.wanted_is_buy, price, self.best_price)):
-            m.d.sync += self.best_price.eq(price)
+        with m.If(is_match & (~has_best | (rank > best_rank))):
+            m.d.sync += [has_best.eq(1), best_rank.eq(rank)]
         return m

@@ -8,12 +8,12 @@ The semantics stand in ``host/risk/reference_exposure.py``.
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw import ledger_orders, ledger_sums
-from hw.ledger_ports import Operation, opened_layout, tell_layout
+from hw.ledger_ports import TELL_NAMES, Operation, opened_layout, tell_layout
 from hw.ledger_state import LedgerState
 from hw.request import STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS, Action
 from hw.risk_rows import (
@@ -35,14 +35,14 @@ class Exposure(wiring.Component):
     ``totals`` are the sums over all symbols. ``strategy_executions`` are those of ``strategy`` of
     the cycle before.
 
-    ``opened_valid``, ``opened``, ``opened_ready``: a request that passed (9 cycles for a new order,
-    15 for a replace, 7 for a cancel). A new order or a replace gets ``number``; it is taken only
-    while ``number_is_ready``. The gate has seen to it that the order of a replace or cancel is
+    ``opened_valid``, ``opened``, ``opened_ready``: a request that passed (12 cycles for a new
+    order, 17 for a replace, 8 for a cancel). A new order or a replace gets ``number``; it is taken
+    only while ``number_is_ready``. The gate has seen to it that the order of a replace or cancel is
     there. ``look_up_valid``, ``look_up_number``, ``look_up_ready``: asks for an order; when
     ``look_up_done`` is 1, ``order`` is its row and ``order_found`` says whether there is one; both
     stand until the next operation.
 
-    ``tell_valid``, ``tell``, ``tell_ready``: something happened (up to 34 cycles). While ``hold``
+    ``tell_valid``, ``tell``, ``tell_ready``: something happened (up to 37 cycles). While ``hold``
     is 1 none is begun. ``is_idle``: nothing is under way.
 
     When an order goes that had its side's best price, the others are searched (two to
@@ -102,33 +102,35 @@ class Exposure(wiring.Component):
         m = Module()
         s = LedgerState(self)
         s.connect(m)
-        outputs(m, s)
         ledger_sums.row_ports(m, s)
-        with m.FSM(name="step"):
+        with m.FSM(name="step") as step:
             begin(m, s)
             ledger_orders.find(m, s)
             ledger_orders.edit(m, s)
             ledger_sums.weigh(m, s)
             ledger_sums.write(m, s)
+        outputs(m, s, step.ongoing("BRANCH"))
         return m
 
 
-def outputs(m: Module, s: LedgerState) -> None:
-    """What the gate sees all the time."""
+def outputs(m: Module, s: LedgerState, is_found: Value) -> None:
+    """What the gate sees all the time; ``is_found``: an order that was asked for was looked at."""
     address, row = s.symbols.read(0)
     m.d.comb += [address.eq(s.ports.prefetch), s.ports.row.eq(row)]
     m.d.sync += s.ports.strategy_executions.eq(s.strategies[s.ports.strategy])
     m.d.comb += [
-        s.ports.written.eq(s.symbols.write_enable),
-        s.ports.written_symbol.eq(s.symbol_index),
         s.symbols.write_address.eq(s.symbol_index),
         s.symbols.read_address[1].eq(s.symbol_index),
     ]
-    m.d.sync += s.ports.ratio_is_settled.eq(s.ratio_used == s.ports.ratio)
+    tables = (s.symbols, s.orders, s.numbers, s.search)
+    m.d.sync += [
+        s.ports.written.eq(s.symbols.write_enable),
+        s.ports.written_symbol.eq(s.symbol_index),
+        s.ports.ratio_is_settled.eq(s.ratio_used == s.ports.ratio),
+        s.ports.init_done.eq(Cat(table.init_done for table in tables).all()),
+        s.ports.look_up_done.eq(is_found & s.is_(Operation.LOOK_UP)),
+    ]
     m.d.comb += [
-        s.ports.init_done.eq(
-            s.symbols.init_done & s.orders.init_done & s.numbers.init_done & s.search.init_done
-        ),
         s.ports.number.eq(s.numbers.number),
         s.ports.number_is_ready.eq(s.numbers.is_ready),
         s.ports.is_settled.eq(~s.search.is_busy),
@@ -136,78 +138,96 @@ def outputs(m: Module, s: LedgerState) -> None:
 
 
 def begin(m: Module, s: LedgerState) -> None:
-    """Take what is next: a found price, a request that passed, a question, a tell."""
-    ports = s.ports
-    request, tell = ports.opened.request, ports.tell
-    free = Signal()
-    m.d.comb += [
-        free.eq(ports.init_done & ~s.search.is_done & ports.ratio_is_settled),
-        ports.look_up_ready.eq(0),
-    ]
-    needs_number = request.action != Action.CANCEL
+    """Take what is next: a found price, the ratio, a request that passed, a question, a tell."""
+    ports, source = s.ports, s.source
+    may = Signal()
+    m.d.comb += may.eq(ports.init_done & ~s.search.is_done & ports.ratio_is_settled)
+    opens_row = ports.opened.request.action != Action.CANCEL
     with m.State("IDLE"):
         m.d.comb += [
-            ports.is_idle.eq(free & ports.is_settled & ~ports.opened_valid),
-            ports.opened_ready.eq(free & (s.numbers.is_ready | ~needs_number)),
-            ports.look_up_ready.eq(free & ~ports.opened_valid),
+            ports.is_idle.eq(may & ports.is_settled & ~ports.opened_valid),
+            ports.opened_ready.eq(may & (s.numbers.is_ready | ~opens_row)),
+            ports.look_up_ready.eq(may & ~ports.opened_valid),
             ports.tell_ready.eq(
-                free & ~ports.opened_valid & ~ports.look_up_valid & ~ports.hold & ports.is_settled
+                may & ~ports.opened_valid & ~ports.look_up_valid & ~ports.hold & ports.is_settled
             ),
         ]
         m.d.sync += [
-            s.has_order.eq(0),
-            s.order_part.eq(0),
-            s.position_part.eq(0),
-            s.again.eq(0),
-            s.is_gone.eq(0),
-            s.had.eq(0),
-            s.has_other.eq(0),
-            s.kept_cancel.eq(0),
-            s.fewer_open.eq(0),
-            s.fewer_unacknowledged.eq(0),
-            s.is_new_row.eq(0),
-            s.needs_search.eq(0),
-            s.is_search_result.eq(0),
-            s.slot.eq(0),
             s.given.eq(ports.opened),
+            s.told.eq(ports.tell),
+            s.asked.eq(ports.look_up_number),
             s.new_number.eq(s.numbers.number),
-            s.executions.eq(ports.totals.executions),
+            source.found_price.eq(ports.init_done & s.search.is_done),
+            source.ratio.eq(ports.init_done & ~s.search.is_done & ~ports.ratio_is_settled),
+            source.opened.eq(ports.opened_valid & ports.opened_ready),
+            source.look_up.eq(ports.look_up_valid & ports.look_up_ready),
+            source.tell.eq(ports.tell_valid & ports.tell_ready),
         ]
-        with m.If(ports.init_done & s.search.is_done):
-            m.d.sync += [
-                s.op.eq(Operation.OWN),
-                s.is_search_result.eq(1),
-                s.symbol_index.eq(s.search.wanted_symbol),
-            ]
-            m.next = "FETCH"
-        with m.Elif(ports.init_done & ~ports.ratio_is_settled):
-            m.d.sync += s.op.eq(Operation.OWN)
+        with m.If(
+            (ports.init_done & ~may)
+            | (ports.opened_valid & ports.opened_ready)
+            | (ports.look_up_valid & ports.look_up_ready)
+            | (ports.tell_valid & ports.tell_ready)
+        ):
+            m.next = "PREPARE"
+    with m.State("PREPARE"):
+        prepare(m, s)
+        m.next = "FETCH"
+        with m.If(source.ratio):
             m.next = "MULTIPLY"
-        with m.Elif(ports.opened_valid & ports.opened_ready):
-            m.d.comb += s.numbers.take.eq(needs_number)
-            m.d.sync += [
-                s.op.eq(Operation.CANCEL),
-                s.key.eq(request.user_ref_num),
-                s.symbol_index.eq(request.symbol_index),
-                s.quantity.eq(request.quantity),
-                s.price.eq(request.price),
-            ]
-            with m.If(request.action == Action.NEW):
-                m.d.sync += s.op.eq(Operation.NEW)
-            with m.If(request.action == Action.REPLACE):
-                m.d.sync += s.op.eq(Operation.REPLACE)
-            m.next = "FETCH"
-        with m.Elif(ports.look_up_valid & ports.look_up_ready):
-            m.d.sync += [s.op.eq(Operation.LOOK_UP), s.key.eq(ports.look_up_number)]
-            m.next = "FETCH"
-        with m.Elif(ports.tell_valid & ports.tell_ready):
-            m.d.sync += [
-                s.op.eq(tell.kind),
-                s.key.eq(tell.user_ref_num),
-                s.symbol_index.eq(tell.symbol_index),
-                s.side.eq(tell.side),
-                s.quantity.eq(tell.quantity),
-                s.price.eq(tell.price),
-                s.strategy_told.eq(tell.strategy_id),
-            ]
-            m.next = "FETCH"
+
+
+def prepare(m: Module, s: LedgerState) -> None:
+    """From what was taken to the operation and its numbers."""
+    request, told, source = s.given.request, s.told, s.source
+    m.d.sync += [
+        s.has_order.eq(0),
+        s.order_part.eq(0),
+        s.position_part.eq(0),
+        s.again.eq(0),
+        s.is_gone.eq(0),
+        s.had.eq(0),
+        s.has_other.eq(0),
+        s.kept_cancel.eq(0),
+        s.fewer_open.eq(0),
+        s.fewer_unacknowledged.eq(0),
+        s.is_new_row.eq(0),
+        s.needs_search.eq(0),
+        s.is_search_result.eq(source.found_price),
+        s.slot.eq(0),
+        s.executions.eq(s.ports.totals.executions),
+        s.side.eq(told.side),
+        s.strategy_told.eq(told.strategy_id),
+        s.quantity.eq(Mux(source.opened, request.quantity, told.quantity)),
+        s.price.eq(Mux(source.opened, request.price, told.price)),
+        s.ops.eq(0),
+        s.ops[Operation.OWN].eq(source.found_price | source.ratio),
+        s.ops[Operation.LOOK_UP].eq(source.look_up),
+    ]
+    requests = {
+        Action.NEW: Operation.NEW,
+        Action.REPLACE: Operation.REPLACE,
+        Action.CANCEL: Operation.CANCEL,
+    }
+    for action, operation in requests.items():
+        bit = s.ops[operation]
+        m.d.sync += bit.eq(source.opened & (request.action == action))
+    for kind in range(len(TELL_NAMES)):
+        m.d.sync += s.ops[kind].eq(source.tell & (told.kind == kind))
+    m.d.comb += s.numbers.take.eq(source.opened & (request.action != Action.CANCEL))
+    with m.If(source.found_price):
+        m.d.sync += s.symbol_index.eq(s.search.wanted_symbol)
+    with m.Elif(source.opened):
+        m.d.sync += [
+            s.key.eq(request.user_ref_num),
+            s.looks_at.eq(request.user_ref_num),
+            s.symbol_index.eq(request.symbol_index),
+        ]
+    with m.Elif(source.look_up):
+        m.d.sync += [s.key.eq(s.asked), s.looks_at.eq(s.asked)]
+    with m.Elif(source.tell):
+        m.d.sync += [
+            s.key.eq(told.user_ref_num),
+            s.looks_at.eq(told.user_ref_num),
+            s.symbol_index.eq(told.symbol_index),
+        ]

@@ -16,8 +16,8 @@ class FreeNumber(wiring.Component):
 
     Members: ``number``: the next to give, right while ``is_ready``; the search goes on by itself,
     three cycles per place. ``take``: it is given now (only while ``is_ready``). ``free``,
-    ``place``: the order there is gone; when the search went past that place, it goes back.
-    With every place taken it is not ready.
+    ``place``: the order there is gone; when the search went past that place, it goes back. Neither
+    comes in the cycle after another. With every place taken it is not ready.
     """
 
     def __init__(self, order_bits: int) -> None:
@@ -40,13 +40,18 @@ class FreeNumber(wiring.Component):
         """A bit per place; the search stands at ``passed`` places beyond the first number."""
         m = Module()
         bits = self.order_bits
-        m.submodules.taken = taken = SweptMemory(1, 1 << bits, registered=1, may_collide=False)
+        m.submodules.taken = taken = SweptMemory(
+            1, 1 << bits, registered=1, may_collide=False, late_write=True
+        )
         look_at, is_taken = taken.read()
         first = Signal(NUMBER_BITS, init=1)  # behind the last that was given
         passed = Signal(bits + 1)  # places behind first that are taken
         candidate = Signal(NUMBER_BITS, init=1)  # first + passed
         known = Signal(2)  # is_taken is of the candidate when the second bit is 1
-        freed, freed_distance = Signal(), Signal(bits)
+        looks = Signal()  # at the place of the candidate, and knows of it
+        freed = Signal(2)
+        freed_distance, freed_number = Signal(bits), Signal(NUMBER_BITS)
+        goes_back, back_distance = Signal(), Signal(bits)
         m.d.comb += [
             self.number.eq(candidate),
             self.init_done.eq(taken.init_done),
@@ -54,17 +59,24 @@ class FreeNumber(wiring.Component):
             taken.write_address.eq(Mux(self.free, self.place, candidate)),
             taken.write_data.eq(self.take & ~self.free),
             look_at.eq(candidate),
-            self.is_ready.eq(known[1] & ~is_taken & ~freed & ~passed[-1]),
+            looks.eq(known[1] & ~self.take & ~self.free & ~freed.any() & ~passed[-1]),
         ]
-        # a place that is freed is compared a cycle later
-        m.d.sync += [freed.eq(self.free), freed_distance.eq(self.place - first)]
-        m.d.sync += known.eq(Cat(self.init_done, known[0]))
+        # a place that is freed is compared a cycle later, and gone back to in the next
+        m.d.sync += [
+            freed.eq(Cat(self.free, freed[0])),
+            freed_distance.eq(self.place - first),
+            goes_back.eq(freed[0] & (freed_distance < passed)),
+            back_distance.eq(freed_distance),
+            freed_number.eq(first + freed_distance),
+            known.eq(Cat(self.init_done, known[0])),
+            self.is_ready.eq(looks & ~is_taken),
+        ]
         with m.If(self.take):
             m.d.sync += [first.eq(candidate + 1), candidate.eq(candidate + 1), passed.eq(0)]
-        with m.Elif(freed & (freed_distance < passed)):
-            m.d.sync += [candidate.eq(first + freed_distance), passed.eq(freed_distance)]
-        with m.Elif(known[1] & is_taken & ~freed & ~passed[-1]):
+        with m.Elif(goes_back):
+            m.d.sync += [candidate.eq(freed_number), passed.eq(back_distance)]
+        with m.Elif(looks & is_taken):
             m.d.sync += [candidate.eq(candidate + 1), passed.eq(passed + 1), known.eq(0)]
-        with m.If(self.take | self.free | freed):
+        with m.If(self.take | self.free | freed.any()):
             m.d.sync += known.eq(0)
         return m

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Value
 
 from hw.ledger_ports import Operation
-from hw.ledger_state import BUY, LAST_SLOT, LedgerState, furthest_price, greater
+from hw.ledger_state import BUY, LAST_SLOT, LedgerState
 from hw.product import PRODUCT_CYCLES
 
 
@@ -15,22 +15,24 @@ def find(m: Module, s: LedgerState) -> None:
     order, op = s.ports.order, Operation
     order_address, read_order = s.orders.read()
     _, read_symbol = s.symbols.read(1)
-    looks_behind = Signal()
-    m.d.comb += order_address.eq(Mux(looks_behind, order.replaces, s.key))
+    m.d.comb += order_address.eq(s.looks_at)
     with m.State("FETCH"):
         m.next = "READ"
     with m.State("READ"):
         m.next = "TAKE"
     with m.State("TAKE"):
-        m.d.sync += [order.eq(read_order), s.known.eq(read_symbol)]
+        m.d.sync += [
+            order.eq(read_order),
+            s.known.eq(read_symbol),
+            s.looks_at.eq(read_order.replaces),
+        ]
         m.next = "CHECK"
         with m.If(s.is_(op.NEW)):
             open_new(m, s)
-            m.next = "RESERVE"
+            m.next = "KNOW"
         with m.If(s.is_search_result):
             m.next = "PRICE_FOUND"
     with m.State("CHECK"):
-        m.d.comb += looks_behind.eq(1)
         m.d.sync += s.ports.order_found.eq(order.is_open & (order.number == s.key) & s.key.any())
         m.next = "BRANCH"
     with m.State("BRANCH"):
@@ -38,8 +40,6 @@ def find(m: Module, s: LedgerState) -> None:
         is_in_flight = s.ports.order_found & order.replaces.any()
         m.d.sync += s.other.eq(order.replaces)
         m.next = "IDLE"
-        with m.If(s.is_(op.LOOK_UP)):
-            m.d.comb += s.ports.look_up_done.eq(1)
         with m.If(s.is_(op.CANCEL)):
             m.d.sync += s.ports.totals.messages.eq(s.ports.totals.messages + 1)
         with m.If(s.is_(op.CANCEL, op.CANCEL_ENDED) & s.ports.order_found):
@@ -74,6 +74,8 @@ def find(m: Module, s: LedgerState) -> None:
             ]
     with m.State("BEHIND"):
         m.d.sync += order.eq(read_order)
+        m.next = "COMPARE"
+    with m.State("COMPARE"):
         m.next = "EDIT"
 
 
@@ -103,21 +105,22 @@ def edit(m: Module, s: LedgerState) -> None:
     _, read_symbol = s.symbols.read(1)
     with m.State("EDIT"):
         m.d.sync += [
-            s.old_shares.eq(greater(order.leaves, order.pending_leaves)),
-            s.old_notional.eq(greater(order.notional, order.pending_notional)),
-            s.old_price.eq(furthest_price(order)),
-            s.taken_shares.eq(Mux(s.quantity < order.leaves, s.quantity, order.leaves)),
+            s.old_shares.eq(s.most_shares()),
+            s.old_notional.eq(s.most_notional()),
+            s.old_price.eq(s.furthest_price()),
+            s.taken_shares.eq(Mux(s.fill_leaves_some, s.quantity, order.leaves)),
             s.was_unacknowledged.eq(~order.is_acknowledged),
         ]
         m.next = "CHANGE"
     with m.State("CHANGE"):
         with m.If(s.has_order):
             change_order(m, s)
+        adds = (s.side == BUY) ^ s.is_(op.BROKEN)
+        m.d.sync += s.shares_moved.eq(Mux(adds, s.quantity, -s.quantity))
+        with m.If(~s.is_(op.FILL, op.BROKEN)):
+            m.d.sync += s.shares_moved.eq(0)
         with m.If(s.is_(op.FILL)):
             m.d.sync += s.executions.eq(s.executions + 1)
-            with m.If(s.has_order):
-                count = s.strategies[order.strategy]
-                m.d.sync += count.eq(count + 1)
         m.next = "MOVE"
         with m.If(s.is_(op.REPLACE)):
             m.next = "KNOW"
@@ -127,13 +130,15 @@ def edit(m: Module, s: LedgerState) -> None:
     with m.State("MOVE"):
         # the position, and what values it; known.position_notional is the value before
         known, position = s.known, read_symbol.position
-        m.d.sync += known.eq(read_symbol)
-        adds = (s.side == BUY) ^ s.is_(op.BROKEN)
-        m.d.sync += s.was_short.eq(position < 0)
-        with m.If(s.is_(op.FILL, op.BROKEN)):
-            m.d.sync += known.position.eq(Mux(adds, position + s.quantity, position - s.quantity))
+        m.d.sync += [
+            known.eq(read_symbol),
+            known.position.eq(position + s.shares_moved),
+            s.was_short.eq(position < 0),
+        ]
         with m.If(s.is_(op.FILL, op.MARK)):
             m.d.sync += known.mark_price.eq(s.price)
+        with m.If(s.is_(op.FILL) & s.has_order):
+            m.d.sync += s.strategies[order.strategy].eq(s.next_count)
         m.next = "SIZE"
     with m.State("SIZE"):
         position = s.known.position
@@ -162,60 +167,59 @@ def change_order(m: Module, s: LedgerState) -> None:
     taken, pending_leaves = s.taken_shares, order.pending_leaves
     ends_pending = [order.pending.eq(0), order.pending_leaves.eq(0),
                     order.pending_price.eq(0), order.pending_notional.eq(0)]  # fmt: skip
-    with m.Switch(s.op):
-        with m.Case(op.FILL, op.CANCELED):
-            m.d.sync += [order.leaves.eq(order.leaves - taken), order.is_acknowledged.eq(1)]
-            with m.If(s.is_(op.FILL)):
-                m.d.sync += [
-                    order.executed.eq(order.executed + taken),
-                    pending_leaves.eq(Mux(pending_leaves > taken, pending_leaves - taken, 0)),
-                ]
-        with m.Case(op.TERMS):
+    with m.If(s.is_(op.FILL, op.CANCELED)):
+        m.d.sync += [order.leaves.eq(order.leaves - taken), order.is_acknowledged.eq(1)]
+        with m.If(s.is_(op.FILL)):
             m.d.sync += [
-                order.leaves.eq(s.quantity),
-                order.price.eq(s.price),
-                order.is_acknowledged.eq(1),
+                order.executed.eq(order.executed + taken),
+                pending_leaves.eq(Mux(pending_leaves > taken, pending_leaves - taken, 0)),
             ]
-        with m.Case(op.CLOSED):
-            has_pending = order.pending.any()
-            m.d.sync += [
-                s.is_gone.eq(1),
-                s.other.eq(order.pending),
-                s.has_other.eq(has_pending),
-                s.fewer_open.eq(1 + has_pending),
-                s.fewer_unacknowledged.eq(s.was_unacknowledged + has_pending),
-            ]
-        with m.Case(op.REPLACED):
-            is_gone = ~s.quantity.any()
-            m.d.sync += [
-                *ends_pending,
-                order.number.eq(s.key),
-                order.leaves.eq(s.quantity),
-                order.price.eq(s.price),
-                order.is_acknowledged.eq(1),
-                order.cancel_in_flight.eq(s.kept_cancel),
-                s.is_gone.eq(is_gone),
-                s.has_other.eq(1),  # the original
-                s.fewer_open.eq(1 + is_gone),
-                s.fewer_unacknowledged.eq(1 + s.was_unacknowledged),
-            ]
-        with m.Case(op.REPLACE_ENDED):
-            m.d.sync += [
-                *ends_pending,
-                s.other.eq(s.key),
-                s.has_other.eq(1),
-                s.fewer_open.eq(1),
-                s.fewer_unacknowledged.eq(1),
-            ]
-        with m.Case(op.REPLACE):
-            m.d.sync += [
-                order.pending.eq(s.new_number),
-                order.pending_leaves.eq(s.quantity - order.executed),
-                order.pending_price.eq(s.price),
-                order.pending_notional.eq(s.given.notional),
-                s.other.eq(s.new_number),
-                s.has_other.eq(1),
-                s.is_new_row.eq(1),
-            ]
+    with m.If(s.is_(op.TERMS)):
+        m.d.sync += [
+            order.leaves.eq(s.quantity),
+            order.price.eq(s.price),
+            order.is_acknowledged.eq(1),
+        ]
+    with m.If(s.is_(op.CLOSED)):
+        has_pending = order.pending.any()
+        m.d.sync += [
+            s.is_gone.eq(1),
+            s.other.eq(order.pending),
+            s.has_other.eq(has_pending),
+            s.fewer_open.eq(1 + has_pending),
+            s.fewer_unacknowledged.eq(s.was_unacknowledged + has_pending),
+        ]
+    with m.If(s.is_(op.REPLACED)):
+        is_gone = ~s.quantity.any()
+        m.d.sync += [
+            *ends_pending,
+            order.number.eq(s.key),
+            order.leaves.eq(s.quantity),
+            order.price.eq(s.price),
+            order.is_acknowledged.eq(1),
+            order.cancel_in_flight.eq(s.kept_cancel),
+            s.is_gone.eq(is_gone),
+            s.has_other.eq(1),  # the original
+            s.fewer_open.eq(1 + is_gone),
+            s.fewer_unacknowledged.eq(1 + s.was_unacknowledged),
+        ]
+    with m.If(s.is_(op.REPLACE_ENDED)):
+        m.d.sync += [
+            *ends_pending,
+            s.other.eq(s.key),
+            s.has_other.eq(1),
+            s.fewer_open.eq(1),
+            s.fewer_unacknowledged.eq(1),
+        ]
+    with m.If(s.is_(op.REPLACE)):
+        m.d.sync += [
+            order.pending.eq(s.new_number),
+            order.pending_leaves.eq(s.quantity - order.executed),
+            order.pending_price.eq(s.price),
+            order.pending_notional.eq(s.given.notional),
+            s.other.eq(s.new_number),
+            s.has_other.eq(1),
+            s.is_new_row.eq(1),
+        ]
     with m.If(s.is_(op.FILL, op.CANCELED, op.TERMS)):
         m.d.sync += s.fewer_unacknowledged.eq(s.was_unacknowledged)

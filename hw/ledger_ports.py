@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from amaranth.lib import data, enum
+from enum import IntEnum
+
+from amaranth.lib import data
 
 from hw.request import request_layout
 from nic.offload.commands import COMMANDS, TELLS
@@ -16,7 +18,7 @@ KINDS = {name: number for number, name in enumerate(TELL_NAMES)}
 assert {"release_strategy", "start_day"} <= {command.name for command in COMMANDS}
 
 
-class Operation(enum.Enum, shape=4):  # type: ignore[call-arg]
+class Operation(IntEnum):
     """What the ledger is at work on: a tell, or one of its own."""
 
     FILL = KINDS["fill"]

@@ -27,21 +27,14 @@ if TYPE_CHECKING:
     from hw.exposure import Exposure
 
 BUY = ord("B")
+SOURCE_LAYOUT = data.StructLayout(
+    dict.fromkeys(("found_price", "ratio", "opened", "look_up", "tell"), 1)
+)
+"""Where an operation comes from, a bit for each."""
+
 SLOTS = 6
 """Products of an operation."""
 LAST_SLOT = SLOTS + PRODUCT_CYCLES
-
-
-def greater(left: Value, right: Value) -> Value:
-    """The greater of two numbers."""
-    return Mux(left > right, left, right)
-
-
-def furthest_price(order: data.View) -> Value:
-    """The more aggressive price of an order and its replace in flight."""
-    further = Mux(order.side == BUY, order.pending_price > order.price,
-                  order.pending_price < order.price)  # fmt: skip
-    return Mux(order.pending.any() & further, order.pending_price, order.price)
 
 
 class LedgerState:
@@ -51,24 +44,39 @@ class LedgerState:
         """All registers, 0 at the beginning."""
         self.ports = ports
         self.symbols = SweptMemory(
-            ports.symbol_shape, 1 << ports.symbol_bits, 2, registered=2, may_collide=False
+            ports.symbol_shape,
+            1 << ports.symbol_bits,
+            read_ports=2,
+            registered=2,
+            may_collide=False,
+            late_write=True,
         )
         self.orders = SweptMemory(
-            ports.order_shape, 1 << ports.order_bits, registered=1, may_collide=False
+            ports.order_shape,
+            1 << ports.order_bits,
+            registered=1,
+            may_collide=False,
+            late_write=True,
         )
         self.numbers = FreeNumber(ports.order_bits)
         self.search = BestPriceSearch(ports.order_bits, ports.symbol_bits)
         self.product = Product()
 
-        self.op = Signal(Operation)
+        # what was offered in the last cycle without an operation, and which of it is taken
+        self.given = Signal(ports.opened_shape)
+        self.told = Signal(ports.tell.shape())
+        self.asked = Signal(NUMBER_BITS)
+        self.source = Signal(SOURCE_LAYOUT)
+
+        self.ops = Signal(len(Operation))  # the operation, a bit for each
         self.key = Signal(NUMBER_BITS)  # the order it is about
+        self.looks_at = Signal(ports.order_bits)  # place of the order to read
         self.new_number = Signal(NUMBER_BITS)
         self.symbol_index = Signal(ports.symbol_bits)
         self.side = Signal(8)  # of a fill or broken
         self.quantity = Signal(QUANTITY_BITS)
         self.price = Signal(PRICE_BITS)
         self.strategy_told = Signal(ports.strategy_bits)
-        self.given = Signal(ports.opened_shape)
         self.is_search_result = Signal()
 
         self.has_order = Signal()  # ``order`` is there and changes
@@ -85,6 +93,14 @@ class LedgerState:
         self.is_new_row = Signal()
         self.was_unacknowledged = Signal()
 
+        # of the order as it was in the cycle before
+        self.is_buy = Signal()
+        self.pending_is_more = Signal()  # the replace in flight asks for more shares than are open
+        self.pending_is_worth_more = Signal()
+        self.pending_is_further = Signal()  # its price is the more aggressive one
+        self.fill_leaves_some = Signal()
+        self.next_count = Signal(EXECUTION_BITS)  # executions of its strategy, and one
+
         self.known = Signal(ports.symbol_shape)  # the symbol's row
         self.side_row = Signal(side_layout(ports.order_bits))
         self.old_shares, self.new_shares = (
@@ -97,6 +113,7 @@ class LedgerState:
             Signal(PRICE_BITS, name=f"{when}_price") for when in ("old", "new")
         )
         self.taken_shares = Signal(QUANTITY_BITS)
+        self.shares_moved = Signal(signed(QUANTITY_BITS + 1))  # into the position
         self.executions = Signal(EXECUTION_BITS)
         self.needs_search = Signal()
         self.ratio_used, self.ratio_taken = Signal(RATIO_BITS), Signal(RATIO_BITS)
@@ -112,12 +129,28 @@ class LedgerState:
         self.by_ratio = Signal(NOTIONAL_BITS)
         self.was_short = Signal()
         self.order_change = Signal(signed(NOTIONAL_BITS + 1))
+        self.cash_change = Signal(signed(NOTIONAL_BITS + 1))
         self.gross_change = Signal(signed(MONEY_BITS))
         self.net_change = Signal(signed(MONEY_BITS))
 
     def is_(self, *operations: Any) -> Value:
         """Whether one of these is under way."""
-        return Cat(*(self.op == operation for operation in operations)).any()
+        return Cat(*(self.ops[operation] for operation in operations)).any()
+
+    def most_shares(self) -> Value:
+        """The most that the order may still execute."""
+        order = self.ports.order
+        return Mux(self.pending_is_more, order.pending_leaves, order.leaves)
+
+    def most_notional(self) -> Value:
+        """The most that it may still be worth."""
+        order = self.ports.order
+        return Mux(self.pending_is_worth_more, order.pending_notional, order.notional)
+
+    def furthest_price(self) -> Value:
+        """The more aggressive price of the order and its replace in flight."""
+        order = self.ports.order
+        return Mux(self.pending_is_further, order.pending_price, order.price)
 
     @property
     def row_changes(self) -> Value:
@@ -138,9 +171,28 @@ class LedgerState:
             (self.ports.ratio, self.executions),
         )
         shares, price = Signal(QUANTITY_BITS), Signal(PRICE_BITS)
-        for number, (left, right) in enumerate(factors):
-            with m.If(self.slot == number):
-                m.d.sync += [shares.eq(left), price.eq(right)]
+        with m.Switch(self.slot):
+            for number, (left, right) in enumerate(factors):
+                with m.Case(number):
+                    m.d.sync += [shares.eq(left), price.eq(right)]
         with m.If(self.slot == SLOTS - 1):
             m.d.sync += self.ratio_taken.eq(self.ports.ratio)
         m.d.comb += [product.shares.eq(shares), product.price.eq(price)]
+        self._compare(m)
+
+    def _compare(self, m: Module) -> None:
+        """What the steps ask of an order, a cycle ahead: as wide as it is, it fills a cycle."""
+        order, count = self.ports.order, Signal(EXECUTION_BITS)
+        has_pending, is_above = Signal(), Signal()
+        m.d.sync += [
+            self.is_buy.eq(order.side == BUY),
+            self.pending_is_more.eq(order.pending_leaves > order.leaves),
+            self.pending_is_worth_more.eq(order.pending_notional > order.notional),
+            has_pending.eq(order.pending.any()),
+            is_above.eq(order.pending_price > order.price),
+            self.fill_leaves_some.eq(self.quantity < order.leaves),
+            count.eq(self.strategies[order.strategy]),
+            self.next_count.eq(count + 1),
+        ]
+        # with equal prices it is no matter which
+        m.d.comb += self.pending_is_further.eq(has_pending & ~(is_above ^ self.is_buy))

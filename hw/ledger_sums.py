@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 
 from hw.best_price import reaches_further
 from hw.ledger_ports import Operation
-from hw.ledger_state import BUY, LedgerState, furthest_price, greater
+from hw.ledger_state import BUY, LedgerState
 from hw.risk_rows import MONEY_BITS
 from nic.offload.limits import QUANTITY_BITS
 
@@ -24,17 +24,16 @@ def weigh(m: Module, s: LedgerState) -> None:
     position_change = Signal(signed(MONEY_BITS))
     shares_change = Signal(signed(QUANTITY_BITS + 1))
     is_further, was_best, is_same = Signal(), Signal(), Signal()
-    is_buy = Signal()
+    comes_in = (s.side == BUY) ^ s.is_(Operation.FILL)
     rests = s.order_part & ~s.is_gone
     with m.State("RESERVE"):
         low, high = s.size_notional
         m.d.sync += [
-            is_buy.eq(order.side == BUY),
-            s.new_shares.eq(Mux(s.is_gone, 0, greater(order.leaves, order.pending_leaves))),
-            s.new_notional.eq(Mux(s.is_gone, 0, greater(order.notional, order.pending_notional))),
-            s.new_price.eq(furthest_price(order)),
+            s.new_shares.eq(Mux(s.is_gone, 0, s.most_shares())),
+            s.new_notional.eq(Mux(s.is_gone, 0, s.most_notional())),
+            s.new_price.eq(s.furthest_price()),
             position_notional.eq(low + Cat(Const(0, QUANTITY_BITS), high)),
-            side_row.eq(Mux(order.side == BUY, known.buy.as_value(), known.sell.as_value())),
+            side_row.eq(Mux(s.is_buy, known.buy.as_value(), known.sell.as_value())),
         ]
         m.next = "DIFFER"
     with m.State("DIFFER"):
@@ -45,7 +44,8 @@ def weigh(m: Module, s: LedgerState) -> None:
             position_change.eq(position_notional - old_value),
             net_before.eq(Mux(s.was_short, -old_value, old_value)),
             net_after.eq(Mux(known.position < 0, -position_notional, position_notional)),
-            is_further.eq(reaches_further(is_buy, s.new_price, side_row.best_price)),
+            s.cash_change.eq(Mux(comes_in, s.paid, -s.paid)),
+            is_further.eq(reaches_further(s.is_buy, s.new_price, side_row.best_price)),
             was_best.eq(s.had & (s.old_price == side_row.best_price)),
             is_same.eq(~s.is_gone & (s.old_price == s.new_price)),
         ]
@@ -78,6 +78,7 @@ def weigh(m: Module, s: LedgerState) -> None:
             side_row.eq(Mux(is_buy_found, known.buy.as_value(), known.sell.as_value())),
             side_row.best_price.eq(s.search.best_price),
             order.side.eq(Mux(is_buy_found, BUY, 0)),
+            s.is_buy.eq(is_buy_found),
         ]
         m.d.comb += s.search.acknowledge.eq(1)
         m.next = "WRITE"
@@ -85,8 +86,7 @@ def weigh(m: Module, s: LedgerState) -> None:
 
 def row_ports(m: Module, s: LedgerState) -> None:
     """What stands at the write ports of the tables while nothing else is said."""
-    order, search = s.ports.order, s.search
-    is_buy = order.side == BUY
+    order, search, is_buy = s.ports.order, s.search, s.is_buy
     m.d.comb += [
         s.symbols.write_data.eq(s.known),
         search.symbol_index.eq(order.symbol_index),
@@ -112,16 +112,17 @@ def write(m: Module, s: LedgerState) -> None:
     """Everything becomes visible; then the second row, then the search for a best price."""
     order, op, totals = s.ports.order, Operation, s.ports.totals
     orders, search, numbers = s.orders, s.search, s.numbers
-    is_buy = order.side == BUY
     with m.State("WRITE"):
-        m.d.comb += s.symbols.write_enable.eq(s.row_changes | s.position_part)
+        m.d.comb += [
+            s.symbols.write_enable.eq(s.row_changes | s.position_part),
+            orders.write_enable.eq(s.order_part),
+            search.write.eq(s.order_part),
+            numbers.free.eq(s.order_part & s.is_gone),
+        ]
+        m.next = "SHOW"
+    with m.State("SHOW"):  # the rows are written in this cycle
         m.next = "IDLE"
         with m.If(s.order_part):
-            m.d.comb += [
-                orders.write_enable.eq(1),
-                search.write.eq(1),
-                numbers.free.eq(s.is_gone),
-            ]
             with m.If(s.has_other):
                 m.next = "WRITE_OTHER"
             with m.Elif(s.needs_search):
@@ -131,7 +132,7 @@ def write(m: Module, s: LedgerState) -> None:
                 totals.open_orders.eq(totals.open_orders + more - s.fewer_open),
                 totals.unacknowledged_orders.eq(totals.unacknowledged_orders + more - fewer),
             ]
-            with m.If(is_buy):
+            with m.If(s.is_buy):
                 total = totals.open_buy_notional
                 m.d.sync += total.eq(total + s.order_change)
             with m.Else():
@@ -143,9 +144,7 @@ def write(m: Module, s: LedgerState) -> None:
             net = totals.net_position_notional
             m.d.sync += net.eq(net + s.net_change)
         with m.If(s.position_part & ~s.is_(op.MARK)):
-            comes_in = (s.side == BUY) ^ s.is_(op.FILL)
-            cash, paid = totals.cash, s.paid
-            m.d.sync += cash.eq(Mux(comes_in, cash + paid, cash - paid))
+            m.d.sync += totals.cash.eq(totals.cash + s.cash_change)
         with m.If(s.position_part | (s.is_(op.OWN) & ~s.is_search_result)):
             m.d.sync += [
                 totals.executions.eq(s.executions),
