@@ -51,10 +51,11 @@ class RiskGate(wiring.Component):
     """The gate with its state.
 
     Requests: ``trigger`` and ``host``; the trigger's go first, then tells, then the host's.
-    ``verdict``: one per request taken. ``verdicts``: a bit per reason of ``RISK``, 1 in the cycle
-    of such a verdict; ``alerts``: a bit, a cycle after a pass above the credit alert.
+    ``verdict``: one per request taken. ``verdicts``: a bit per reason of ``RISK``, 1 two
+    cycles after such a verdict; ``alerts``: a bit, a cycle after a pass above the credit alert.
 
-    ``symbol_index`` in cycle 0 asks for the ``top`` of cycle 2. ``sessions_up`` has a bit per
+    ``symbol_index`` in cycle 0 asks for the ``top`` of cycle 2, which is not looked at while
+    ``top_is_changing``: the decision waits for the next one. ``sessions_up`` has a bit per
     venue; symbols from ``symbol_count`` on are unknown; ``is_stale``, ``market_phase`` and ``t_ns``
     are levels. ``cycle`` stamps verdicts.
 
@@ -82,6 +83,7 @@ class RiskGate(wiring.Component):
             "alerts": Out(1),
             "symbol_index": Out(symbol_bits),
             "top": In(top_layout()),
+            "top_is_changing": In(1),
             "t_ns": In(TIME_BITS),
             "cycle": In(CYCLE_BITS),
             "sessions_up": In(1 << venue_bits),
@@ -175,7 +177,11 @@ class RiskGate(wiring.Component):
             shown_t_ns.eq(self.t_ns),
             indexes[0].eq(self.symbol_index),
             indexes[1].eq(indexes[0]),
-            was_seen.eq(~sequence.uses_held & (indexes[1] == self.trigger.candidate.symbol_index)),
+            was_seen.eq(
+                ~sequence.uses_held
+                & ~self.top_is_changing
+                & (indexes[1] == self.trigger.candidate.symbol_index)
+            ),
             is_full.eq(ledger.totals.open_orders[-1]),
         ]
         # a commit of limits takes effect long before this has counted to its end
@@ -210,7 +216,9 @@ class RiskGate(wiring.Component):
                 | (self.host.payload.action == Action.CANCEL)
             ),
             sequence.was_seen.eq(was_seen),
-            sequence.is_steady.eq((quiet == STEADY_CYCLES) & is_quiet & has_number),
+            sequence.is_steady.eq(
+                (quiet == STEADY_CYCLES) & is_quiet & has_number & ~self.top_is_changing
+            ),
             self.trigger.ready.eq(sequence.trigger_ready),
             self.host.ready.eq(sequence.host_ready & ~self.tell.valid),
             ledger.look_up_valid.eq(sequence.asks),
@@ -331,11 +339,14 @@ class RiskGate(wiring.Component):
             verdict.pass_number.eq(Mux(decision.passed, passes_next, passes)),
             verdict.t_ns.eq(holder.t_ns),
             verdict.decided_cycle.eq(self.cycle),
-            self.verdicts.eq(
-                Cat((decision.reason == n) & sequence.decides for n in range(RISK.count))
-            ),
         ]
-        m.d.sync += self.alerts.eq(passed & decision.is_credit_alert)
+        reason, decided = Signal.like(decision.reason), Signal()
+        m.d.sync += [
+            self.alerts.eq(passed & decision.is_credit_alert),
+            reason.eq(decision.reason),
+            decided.eq(sequence.decides),
+            self.verdicts.eq(Cat((reason == n) & decided for n in range(RISK.count))),
+        ]
         with m.If(passed):
             m.d.sync += [passes.eq(passes_next), passes_next.eq(passes_next + 1)]
 
