@@ -19,12 +19,12 @@ from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw import cache, ram_registers, tools, verilog
+from hw import cache, comparisons, ram_registers, tools, verilog
 
 SEEDS = (1, 2, 3, 4)
 DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756")
 DEVICE_NAME = "ECP5-85, speed grade 8, CABGA756"
-STEPS = ("ram registers 1",)
+STEPS = ("comparisons 1", "ram registers 1")
 """Own steps between the tools, with the version of what they do."""
 
 AIM_MHZ = 250
@@ -178,7 +178,9 @@ def _synthesise(text: str, name: str, netlist: Path) -> None:
     with tempfile.TemporaryDirectory(dir=netlist.parent, prefix="synthesis-") as place:
         folder = Path(place)
         (folder / "block.v").write_text(text)
-        script = f"read_verilog block.v; synth_ecp5 -abc9 -top {name} -json block.json"
+        (folder / "comparisons.v").write_text(comparisons.MAP)
+        script = "read_verilog block.v; techmap -map comparisons.v; "
+        script += f"synth_ecp5 -abc9 -top {name} -json block.json"
         tools.run([yosys, "-q", "-p", script], folder)
         made = json.loads((folder / "block.json").read_text())
         module = made["modules"][name]
