@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
-from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.event import event_layout
 from hw.gate_ports import verdict_layout
 from hw.order_builder import outcome_layout
+from hw.record_queue import RecordQueue
 from hw.request import STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS
 from nic.framing.enumerations import ARRIVAL
 from nic.framing.feed_format import FeedFormat
@@ -21,8 +22,9 @@ NUMBER_BITS = 64
 ORDER_BITS = 16
 """Of a record's number, enough to see which of two that wait came first."""
 
-EVENT_DEPTH = 512
-OTHER_DEPTH = 32
+SIZE_BITS = 8
+DEPTHS = {"event": 512, "verdict": 32, "outcome": 32}
+"""Records that wait, by their kind; kinds in the order of what comes in one cycle."""
 
 
 class RecordWord(data.Struct):
@@ -70,7 +72,6 @@ class RecordWriter(wiring.Component):
         event = event_layout(feed, symbol_bits)
         verdict = verdict_layout(symbol_bits, strategy_bits, venue_bits)
         outcome = outcome_layout(slot_bits)
-        self._depths = {"event": EVENT_DEPTH, "verdict": OTHER_DEPTH, "outcome": OTHER_DEPTH}
         members: dict[str, Any] = {}
         for name, shape in (("event", event), ("verdict", verdict), ("outcome", outcome)):
             members[f"{name}_valid"] = In(1)
@@ -85,29 +86,12 @@ class RecordWriter(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """A queue per kind; the oldest of their heads goes next, word by word."""
+        """The oldest of the queues' heads goes next, word by word."""
         m = Module()
-        queues = {name: self._queue(m, name) for name in self._depths}
-        heads = [(name, *queues[name]) for name in queues]
-        bits = max(len(record) for _, _, record, _, _ in heads)
-        words = -(-bits // WORD_BITS)
-        shift = Signal(words * WORD_BITS)
-        left = Signal(range(words + 1))
-        bytes_left = Signal(range(words * WORD_BYTES + 1))
-        record, record_words, record_bytes = Signal.like(shift), Signal.like(left), Signal(8)
-        ready = Signal()
-        chosen: Value = Const(0, 1)
-        for index, (_, valid, body, sizes, take) in enumerate(heads):
-            others = [h for i, h in enumerate(heads) if i != index]
-            first = valid & ~Cat(h[1] & self._before(h[3][2], sizes[2]) for h in others).any()
-            with m.If(first):
-                m.d.comb += [
-                    record.eq(body),
-                    record_words.eq(sizes[0]),
-                    record_bytes.eq(sizes[1]),
-                ]
-            m.d.comb += take.eq(first & ready)
-            chosen = chosen | first
+        record, words, size, is_next, ready = self._next(m, self._queues(m))
+        shift = Signal.like(record)
+        left, bytes_left = Signal(SIZE_BITS), Signal(SIZE_BITS)
+        kept = Signal(WORD_BYTES)  # bytes of the word at hand that are the record's
         word = self.records.payload
         taken = self.records.valid & self.records.ready
         m.d.comb += [
@@ -115,116 +99,147 @@ class RecordWriter(wiring.Component):
             self.records.valid.eq(left != 0),
             word.last.eq(left == 1),
             word.data.eq(
-                Cat(Mux(bytes_left > lane, shift[8 * lane : 8 * lane + 8], 0) for lane in range(8))
+                Cat(Mux(kept[lane], shift[8 * lane : 8 * lane + 8], 0) for lane in range(8))
             ),
         ]
-        with m.If(ready & chosen):
-            m.d.sync += [shift.eq(record), left.eq(record_words), bytes_left.eq(record_bytes)]
+        with m.If(ready & is_next):
+            m.d.sync += [
+                shift.eq(record),
+                left.eq(words),
+                bytes_left.eq(size - WORD_BYTES),  # no record is shorter
+                kept.eq(-1),
+            ]
         with m.Elif(taken):
             m.d.sync += [
                 shift.eq(shift >> WORD_BITS),
                 left.eq(left - 1),
-                bytes_left.eq(Mux(bytes_left > WORD_BYTES, bytes_left - WORD_BYTES, 0)),
+                bytes_left.eq(bytes_left - WORD_BYTES),
+                kept.eq(Cat(bytes_left > lane for lane in range(WORD_BYTES))),
             ]
         return m
+
+    def _queues(self, m: Module) -> dict[str, RecordQueue]:
+        """The queue of each kind. The numbers of what comes in one cycle go by kind."""
+        queues, lost, before = {}, [], Const(0, 2)
+        for name, depth in DEPTHS.items():
+            payload, valid = getattr(self, name), getattr(self, f"{name}_valid")
+            shape = data.StructLayout({"number": NUMBER_BITS, "payload": payload.shape()})
+            queues[name] = queue = RecordQueue(shape, depth)
+            m.submodules[f"{name}_queue"] = queue
+            m.d.sync += [
+                queue.write_valid.eq(valid),
+                queue.written.payload.eq(payload),
+                queue.written.number.eq(self.made + 1 + before),
+            ]
+            before = (before + valid)[:2]
+            lost.append(queue.write_valid & queue.is_full)
+        lost_now = Signal(2)
+        m.d.sync += [
+            self.made.eq(self.made + before),
+            lost_now.eq(sum(lost, Const(0, 2))),
+            self.dropped.eq(self.dropped + lost_now),
+        ]
+        return queues
+
+    def _next(
+        self, m: Module, queues: Mapping[str, RecordQueue]
+    ) -> tuple[Signal, Signal, Signal, Signal, Signal]:
+        """The record that goes next, its words and bytes, that it is there, and its taking.
+
+        It is chosen in one cycle and made in the next, while the one before it still leaves.
+        """
+        heads = list(queues.values())
+        made = [getattr(self, f"_{name}")(queue.head) for name, queue in queues.items()]
+        bits = max(len(body) for body, _, _ in made)
+        record = Signal(-(-bits // WORD_BITS) * WORD_BITS)
+        words, size = Signal(SIZE_BITS), Signal(SIZE_BITS)
+        is_next, ready = Signal(), Signal()
+        chosen = Signal(len(heads))
+        first = [
+            one.head_valid
+            & ~Cat(
+                other.head_valid & self._before(other.head.number, one.head.number)
+                for other in heads
+                if other is not one
+            ).any()
+            for one in heads
+        ]
+        is_settled = Cat(head.is_settled for head in heads).all()
+        chooses = ~is_next & ~chosen.any() & is_settled
+        m.d.sync += chosen.eq(Cat(first) & chooses.replicate(len(heads)))
+        for head, takes, (body, its_words, its_size) in zip(heads, chosen, made, strict=True):
+            m.d.comb += head.takes.eq(takes)
+            with m.If(takes):
+                m.d.sync += [record.eq(body), words.eq(its_words), size.eq(its_size)]
+        with m.If(chosen.any()):
+            m.d.sync += is_next.eq(1)
+        with m.Elif(ready):
+            m.d.sync += is_next.eq(0)
+        return record, words, size, is_next, ready
 
     @staticmethod
     def _before(one: Value, other: Value) -> Value:
         """Whether a record came before another; their numbers are never far apart."""
-        return (one - other)[ORDER_BITS - 1]
+        return (one[:ORDER_BITS] - other[:ORDER_BITS])[ORDER_BITS - 1]
 
-    def _queue(self, m: Module, name: str) -> tuple[Value, Value, Any, Signal]:
-        """The queue of one kind: whether its head is there, the record, its sizes, and its taking.
-
-        The numbers of what comes in one cycle go by kind.
-        """
-        kinds = list(self._depths)
-        payload, valid = getattr(self, name), getattr(self, f"{name}_valid")
-        shape = data.StructLayout({"number": NUMBER_BITS, "payload": payload.shape()})
-        depth = self._depths[name]
-        queue = fifo.SyncFIFOBuffered(width=shape.size, depth=depth)
-        m.submodules[f"{name}_queue"] = queue
-        entry, head = Signal(shape), data.View(shape, queue.r_data)
-        before = Cat(getattr(self, f"{k}_valid") for k in kinds[: kinds.index(name)])
-        count = sum(before, Const(0, 2)) if len(before) else Const(0, 2)
-        stored = Signal(shape, name=f"{name}_stored")
-        stored_valid = Signal(name=f"{name}_stored_valid")
-        m.d.comb += [entry.number.eq(self.made + 1 + count), entry.payload.eq(payload)]
-        m.d.sync += [stored.eq(entry), stored_valid.eq(valid)]
-        m.d.comb += [queue.w_data.eq(stored), queue.w_en.eq(stored_valid & queue.w_rdy)]
-        if name == kinds[0]:
-            arrived = Cat(getattr(self, f"{k}_valid") for k in kinds)
-            m.d.sync += self.made.eq(self.made + sum(arrived, Const(0, 2)))
-            lost = Signal(len(kinds))
-            m.d.sync += self.dropped.eq(self.dropped + sum(lost, Const(0, 2)))
-            self._lost = lost
-        m.d.comb += self._lost[kinds.index(name)].eq(stored_valid & ~queue.w_rdy)
-        words, size, values = getattr(self, f"_{name}")(head.payload)
-        values["words"], values["record_number"] = words, head.number
-        table = packed(name, values)
-        body = Cat(table, head.payload.message) if name == "event" else table
-        return queue.r_rdy, body, (words, size, head.number[:ORDER_BITS]), queue.r_en
-
-    def _event(self, event: Any) -> tuple[Value, Value, dict[str, ValueLike]]:
-        table = OFFLOAD["event"].length
-        size = table + event.length_bytes
-        words = ((size + WORD_BYTES - 1) >> 3)[:8]
+    def _event(self, head: Any) -> tuple[Value, Value, Value]:
+        """The record of an event, and how many words and bytes of it count."""
+        event, table = head.payload, OFFLOAD["event"].length
+        size = (table + event.length_bytes)[:SIZE_BITS]
+        words = (table + WORD_BYTES - 1 + event.length_bytes)[:SIZE_BITS] >> 3
         arrival = Mux(
             event.is_late,
             ARRIVAL.value("late"),
             Mux(event.after_gap, ARRIVAL.value("after_gap"), ARRIVAL.value("new")),
         )
-        return (
-            words,
-            size,
-            {
-                "message_length": event.length_bytes,
-                "line": event.line,
-                "arrival": arrival,
-                "symbol_index": Mux(event.is_wanted, event.symbol_index, NOT_WANTED),
-                "sequence_number": event.sequence_number,
-                "received_cycle": event.received_cycle,
-            },
-        )
+        values = {
+            "words": words,
+            "record_number": head.number,
+            "message_length": event.length_bytes,
+            "line": event.line,
+            "arrival": arrival,
+            "symbol_index": Mux(event.is_wanted, event.symbol_index, NOT_WANTED),
+            "sequence_number": event.sequence_number,
+            "received_cycle": event.received_cycle,
+        }
+        return Cat(packed("event", values), event.message), words, size
 
-    def _verdict(self, verdict: Any) -> tuple[Value, Value, dict[str, ValueLike]]:
-        request = verdict.request
-        size = OFFLOAD["verdict"].length
-        return (
-            Const(size // WORD_BYTES, 8),
-            Const(size, 8),
-            {
-                "passed": verdict.passed,
-                "reason": verdict.reason,
-                "action": request.action.as_value(),
-                "side": request.side,
-                "time_in_force": request.time_in_force,
-                "post_only": request.post_only,
-                "decided_cycle": verdict.decided_cycle,
-                "t_ns": verdict.t_ns,
-                "pass_number": verdict.pass_number,
-                "user_ref_num": verdict.user_ref_num,
-                "order_user_ref_num": request.user_ref_num,
-                "symbol_index": request.symbol_index,
-                "strategy_id": request.strategy,
-                "venue": request.venue,
-                "origin": request.origin.as_value(),
-                "quantity": request.quantity,
-                "price": request.price,
-                "tag": request.tag,
-            },
-        )
+    def _verdict(self, head: Any) -> tuple[Value, Value, Value]:
+        """The record of a verdict, its words and its bytes."""
+        verdict, request = head.payload, head.payload.request
+        values = {
+            "passed": verdict.passed,
+            "reason": verdict.reason,
+            "action": request.action.as_value(),
+            "side": request.side,
+            "time_in_force": request.time_in_force,
+            "post_only": request.post_only,
+            "decided_cycle": verdict.decided_cycle,
+            "t_ns": verdict.t_ns,
+            "pass_number": verdict.pass_number,
+            "user_ref_num": verdict.user_ref_num,
+            "order_user_ref_num": request.user_ref_num,
+            "symbol_index": request.symbol_index,
+            "strategy_id": request.strategy,
+            "venue": request.venue,
+            "origin": request.origin.as_value(),
+            "quantity": request.quantity,
+            "price": request.price,
+            "tag": request.tag,
+        }
+        return self._of_fixed_size("verdict", head, values)
 
-    def _outcome(self, outcome: Any) -> tuple[Value, Value, dict[str, ValueLike]]:
-        size = OFFLOAD["outcome"].length
-        return (
-            Const(size // WORD_BYTES, 8),
-            Const(size, 8),
-            {
-                name: getattr(outcome, name)
-                for name in (
-                    *("result", "is_order", "payload_bytes", "slot", "pass_number"),
-                    *("user_ref_num", "sequence_number"),
-                )
-            },
-        )
+    def _outcome(self, head: Any) -> tuple[Value, Value, Value]:
+        """The record of an outcome, its words and its bytes."""
+        names = ("result", "is_order", "payload_bytes", "slot", "pass_number", "user_ref_num")
+        values = {name: getattr(head.payload, name) for name in (*names, "sequence_number")}
+        return self._of_fixed_size("outcome", head, values)
+
+    @staticmethod
+    def _of_fixed_size(
+        name: str, head: Any, values: Mapping[str, ValueLike]
+    ) -> tuple[Value, Value, Value]:
+        size = OFFLOAD[name].length
+        words = Const(size // WORD_BYTES, SIZE_BITS)
+        table = packed(name, {**values, "words": words, "record_number": head.number})
+        return table, words, Const(size, SIZE_BITS)
