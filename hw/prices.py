@@ -53,11 +53,14 @@ class Prices(wiring.Component):
     """The tops of two to the power ``symbol_bits`` symbols.
 
     ``tick`` is what ``hw.tick`` makes of an event, a cycle after it. ``prefetch`` is the address
-    in cycle 0, ``top`` is there in cycle 2, with all that events up to cycle 0 said of the symbol.
-    ``write`` changes the ``groups`` of a symbol's top, all in one cycle, and is taken when
-    ``ready``: not in the cycle of a tick. A prefetch in that cycle finds the top as it was.
+    in cycle 0, ``top`` is there in cycle 2, with all that events and writes up to cycle 0 said of
+    the symbol. ``write`` changes the ``groups`` of a symbol's top, all in one cycle, and is taken
+    when ``ready``: a cycle after it is there at the earliest, and not in the cycle of a tick.
 
-    ``watched`` and ``best`` are the same for the trigger: the gate looks at other symbols, too.
+    ``is_changing`` in cycle 2: the host wrote the best prices and bands of this very symbol in
+    cycle 0. The ``top`` is nothing to decide by then; that of the next prefetch is.
+    ``watched`` and ``best`` are for the trigger as ``prefetch`` and ``top`` are for the gate, which
+    looks at other symbols, too; ``best`` always holds the write of cycle 0.
     ``gap_opened`` makes every top's ``book_state`` at least gapped, until ``clear_gap``;
     ``is_gapped`` shows it. ``market_phase`` follows the feed's system events, or ``set_phase``.
     All is 0 (unknown) after reset, when ``init_done``.
@@ -75,6 +78,7 @@ class Prices(wiring.Component):
                 "set_phase": In(stream.Signature(PHASE_BITS)),
                 "prefetch": In(symbol_bits),
                 "top": Out(top_layout()),
+                "is_changing": Out(1),
                 "watched": In(symbol_bits),
                 "best": Out(best_layout()),
                 "write": In(
@@ -99,85 +103,105 @@ class Prices(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """A table per part that is written by itself, and what is too new to be in it."""
         m = Module()
-        tick, write = self.tick.payload, self.write
-        updates = self._tables(m)
-        host = data.StructLayout(
-            {name: field.shape for name, field in top_layout() if name not in FROM_FEED}
-        )
-        m.submodules.host = table = SweptMemory(host, 1 << self.symbol_bits, is_transparent=False)
-        takes = Signal()
-        m.d.comb += [
-            self.init_done.eq(table.init_done),
-            write.ready.eq(table.init_done & ~self.tick.valid),
-            takes.eq(write.valid & write.ready),
-            table.write_enable.eq(takes & write.payload.groups.host),
-            table.write_address.eq(write.payload.symbol_index),
-            table.read_address[0].eq(self.prefetch),
-        ]
-        kept = Signal(host)
-        for name, _ in host:
-            m.d.comb += [
-                table.write_data[name].eq(write.payload.top[name]),
-                self.top[name].eq(kept[name]),
-            ]
-        m.submodules.best = best = SweptMemory(
-            best_layout(), 1 << self.symbol_bits, is_transparent=False
-        )
-        m.d.comb += [
-            best.write_enable.eq(table.write_enable),
-            best.write_address.eq(table.write_address),
-            best.write_data.bid_price.eq(write.payload.top.bid_price),
-            best.write_data.ask_price.eq(write.payload.top.ask_price),
-            best.read_address[0].eq(self.watched),
-        ]
-        m.d.sync += [kept.eq(table.read_data[0]), self.best.eq(best.read_data[0])]
-
-        # An event's update is on its way to the table in cycle 1, and in it in cycle 2: what was
-        # addressed meanwhile takes it from here.
-        address, symbol_before = Signal(self.symbol_bits), Signal(self.symbol_bits)
-        is_valid, was_valid = Signal(), Signal()
-        m.d.comb += is_valid.eq(self.tick.valid & self.init_done)
+        tick = self.tick.payload
+        # A write is looked at a cycle before it can be taken: the tables see a registered copy.
+        held: Any = Signal(self.write.payload.shape(), name="held_write")
+        is_held, takes = Signal(), Signal()
+        m.d.comb += [takes.eq(is_held & ~self.tick.valid), self.write.ready.eq(takes)]
         m.d.sync += [
-            address.eq(self.prefetch),
-            symbol_before.eq(tick.symbol_index),
-            was_valid.eq(is_valid),
+            held.eq(self.write.payload),
+            is_held.eq(self.write.valid & self.init_done & ~takes),
         ]
+        address, written_symbol = Signal(self.symbol_bits), Signal(self.symbol_bits)
+        m.d.sync += [address.eq(self.prefetch), written_symbol.eq(held.symbol_index)]
+        kept = self._host_side(m, held, takes & held.groups.host, address, written_symbol)
+
+        # A change is on its way to the table in cycle 1, and in it in cycle 2: what was addressed
+        # meanwhile takes it from here.
+        updates = self._tables(m, held.top)
+        changed_symbol, is_valid = Signal(self.symbol_bits), Signal()
+        changed_now = Mux(self.tick.valid, tick.symbol_index, held.symbol_index)
+        m.d.comb += is_valid.eq(self.tick.valid & self.init_done)
+        m.d.sync += changed_symbol.eq(changed_now)
         hits_now = is_valid & (tick.symbol_index == address)
-        hits_before = was_valid & (symbol_before == address)
+        hits_before = changed_symbol == address
         values: dict[str, list[Value]] = {}
         for update in updates:
-            last_valid, last_value = Signal(), Signal.like(update.value)
+            table = update.table
+            was_written, last_value = Signal(), Signal.like(update.value)
             is_newer, newer = Signal(), Signal.like(update.value)
-            row = Signal.like(update.value)
             m.d.comb += [
-                update.table.read_address[0].eq(self.prefetch),
-                update.table.write_address.eq(
-                    Mux(self.tick.valid, tick.symbol_index, write.payload.symbol_index)
-                ),
-                update.table.write_enable.eq(
-                    Mux(self.tick.valid, update.valid, takes & write.payload.groups[update.name])
+                table.read_address[0].eq(self.prefetch),
+                table.write_address.eq(changed_now),
+                table.write_enable.eq(
+                    (is_valid & update.valid) | (takes & held.groups[update.name])
                 ),
             ]
             m.d.sync += [
-                last_valid.eq(update.valid),
-                last_value.eq(update.value),
-                is_newer.eq((hits_now & update.valid) | (hits_before & last_valid)),
+                was_written.eq(table.write_enable),
+                last_value.eq(table.write_data),
+                is_newer.eq((hits_now & update.valid) | (hits_before & was_written)),
                 newer.eq(Mux(hits_now & update.valid, update.value, last_value)),
-                row.eq(update.table.read_data[0]),
             ]
-            values.setdefault(update.name, []).append(Mux(is_newer, newer, row))
+            values.setdefault(update.name, []).append(Mux(is_newer, newer, table.read_data[0]))
         for name, parts in values.items():
             m.d.comb += self.top[name].eq(Cat(*parts).any() if len(parts) > 1 else parts[0])
         self._states(m, kept)
         return m
 
-    def _tables(self, m: Module) -> Sequence[Update]:
-        """The tables that the feed writes; an operational halt has one per market."""
-        tick, top = self.tick.payload, self.write.payload.top
+    def _host_side(
+        self, m: Module, held: Any, writes: Value, address: Value, written_symbol: Value
+    ) -> Any:
+        """What the host alone writes, for the gate and for the trigger; the gate's as it is kept.
+
+        ``writes``: the write that is held is taken. Its symbol and the prefetch, a cycle later, are
+        ``written_symbol`` and ``address``.
+        """
+        host = data.StructLayout(
+            {name: field.shape for name, field in top_layout() if name not in FROM_FEED}
+        )
+        tables = []
+        for name, layout, looked_at in (
+            ("host", host, self.prefetch),
+            ("best", best_layout(), self.watched),
+        ):
+            table = SweptMemory(layout, 1 << self.symbol_bits, registered=1, may_collide=False)
+            m.submodules[name] = table
+            m.d.comb += [
+                table.read_address[0].eq(looked_at),
+                table.write_enable.eq(writes),
+                table.write_address.eq(held.symbol_index),
+                *(table.write_data[part].eq(held.top[part]) for part, _ in layout),
+            ]
+            tables.append(table)
+        kept, kept_best = (table.read_data[0] for table in tables)
+        was_written = Signal()
+        last_best, new_best = (
+            Signal(best_layout(), name=f"{what}_best") for what in ("last", "new")
+        )
+        watched, best_is_new = Signal(self.symbol_bits), Signal()
+        m.d.sync += [
+            was_written.eq(writes),
+            watched.eq(self.watched),
+            *(last_best[part].eq(held.top[part]) for part, _ in best_layout()),
+            new_best.eq(last_best),
+            best_is_new.eq(was_written & (written_symbol == watched)),
+            self.is_changing.eq(was_written & (written_symbol == address)),
+            self.init_done.eq(tables[0].init_done),
+        ]
+        m.d.comb += [
+            self.best.eq(Mux(best_is_new, new_best.as_value(), kept_best.as_value())),
+            *(self.top[part].eq(kept[part]) for part, _ in host),
+        ]
+        return kept
+
+    def _tables(self, m: Module, top: Any) -> Sequence[Update]:
+        """The tables that the feed writes, and the host from ``top``; a halt has one per market."""
+        tick = self.tick.payload
         made = []
 
         def add(name: str, key: str, width: int, valid: Value, value: Value, host: Value) -> None:
-            table = SweptMemory(width, 1 << self.symbol_bits, is_transparent=False)
+            table = SweptMemory(width, 1 << self.symbol_bits, registered=1, may_collide=False)
             m.submodules[key] = table
             m.d.comb += table.write_data.eq(Mux(self.tick.valid, value, host))
             made.append(Update(name, table, valid, value))

@@ -129,6 +129,7 @@ class Top(FeedCard):
             trigger.best.eq(prices.best),
             prices.prefetch.eq(self.gate.symbol_index),
             self.gate.top.eq(prices.top),
+            self.gate.top_is_changing.eq(prices.is_changing),
             self.gate.market_phase.eq(prices.market_phase),
         ]
         wiring.connect(m, self.reader.top, prices.write)

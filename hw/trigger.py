@@ -81,9 +81,10 @@ class Trigger(wiring.Component):
 
     ``event`` in cycle 0, ``tick`` (``hw.tick``) of the same event in cycle 1, the ``best`` prices
     of its symbol in cycle 2. ``gate`` is how requests leave. ``command`` arms a row (``row``, all
-    of it) or acknowledges a request of a ``generation``; taken when ``ready``, which is in cycles
-    without an event of a wanted symbol: an event in the cycle after finds it done. ``has_room``:
-    what fires in this cycle can be kept. ``counters`` (the table ``TRIGGER``) follow by two cycles.
+    of it) or acknowledges a request of a ``generation``; taken when ``ready``, a cycle after it is
+    there at the earliest and without an event of a wanted symbol: one in the next cycle finds it
+    done. ``has_room``: what fires in this cycle can be kept. ``counters`` (the table
+    ``TRIGGER``) follow by two cycles.
     """
 
     def __init__(
@@ -130,8 +131,8 @@ class Trigger(wiring.Component):
         steps = [Signal(step, name=f"step_{cycle}") for cycle in range(4)]
         for now, then in pairwise(steps):
             m.d.sync += then.eq(now)
-        self._begin(m, steps[0])
-        rows_2 = self._rows(m, steps[0])
+        held = self._begin(m, steps[0])
+        rows_2 = self._rows(m, steps[0], held)
         tick_2, has_price_2 = Signal(self.tick.payload.shape()), Signal()
         m.d.sync += [tick_2.eq(self.tick.payload), has_price_2.eq(self.tick.payload.price.any())]
 
@@ -146,44 +147,54 @@ class Trigger(wiring.Component):
         self._leave(m, steps, fires_3, requests_2, requests_3)
         return m
 
-    def _begin(self, m: Module, step: Any) -> None:
-        """Cycle 0: an event of a wanted symbol, else a command."""
-        event, command = self.event, self.command
-        takes = Signal()
-        m.d.comb += [
-            step.is_event.eq(event.valid & event.payload.is_wanted & self.init_done),
-            command.ready.eq(self.init_done & ~(event.valid & event.payload.is_wanted)),
-            takes.eq(command.valid & command.ready),
-            step.is_arm.eq(takes & (command.payload.kind == TriggerCommand.ARM)),
-            step.is_acknowledge.eq(takes & (command.payload.kind == TriggerCommand.ACKNOWLEDGE)),
-            step.symbol_index.eq(
-                Mux(step.is_event, event.payload.symbol_index, command.payload.symbol_index)
-            ),
-            step.way.eq(command.payload.way),
-            step.generation.eq(command.payload.generation),
-            step.starts_true.eq(command.payload.row.starts_true),
-        ]
+    def _begin(self, m: Module, step: Any) -> Any:
+        """Cycle 0: an event of a wanted symbol, else a command.
 
-    def _rows(self, m: Module, step: Any) -> list[Any]:
-        """The rows of the symbol, in cycle 2."""
+        A command is looked at a cycle before it can be taken: its registered copy, returned with
+        what kind it is, goes to the tables.
+        """
+        event, command = self.event, self.command
+        held: Any = Signal(command.payload.shape(), name="held_command")
+        is_held, is_arm, is_acknowledge, takes = Signal(), Signal(), Signal(), Signal()
+        is_wanted = event.valid & event.payload.is_wanted
+        m.d.comb += takes.eq(is_held & ~is_wanted)
+        waits = command.valid & self.init_done & ~takes
+        m.d.sync += [
+            held.eq(command.payload),
+            is_held.eq(waits),
+            is_arm.eq(waits & (command.payload.kind == TriggerCommand.ARM)),
+            is_acknowledge.eq(waits & (command.payload.kind == TriggerCommand.ACKNOWLEDGE)),
+        ]
+        m.d.comb += [
+            command.ready.eq(takes),
+            step.is_event.eq(is_wanted & self.init_done),
+            step.is_arm.eq(is_arm & ~is_wanted),
+            step.is_acknowledge.eq(is_acknowledge & ~is_wanted),
+            step.symbol_index.eq(Mux(is_wanted, event.payload.symbol_index, held.symbol_index)),
+            step.way.eq(held.way),
+            step.generation.eq(held.generation),
+            step.starts_true.eq(held.row.starts_true),
+        ]
+        return held
+
+    def _rows(self, m: Module, step: Any, held: Any) -> list[Any]:
+        """The rows of the symbol, in cycle 2; ``held`` is the command that may change one."""
         found = []
+        swept = []
         for way in range(WAYS):
             # A row is written in the cycle of its own address only, and not looked at then.
-            table = SweptMemory(
-                self._row, 1 << self.symbol_bits, is_transparent=False, may_collide=False
-            )
+            table = SweptMemory(self._row, 1 << self.symbol_bits, registered=1, may_collide=False)
             m.submodules[f"rows_{way}"] = table
             address, row = table.read()
             m.d.comb += [
                 address.eq(step.symbol_index),
                 table.write_enable.eq(step.is_arm & (step.way == way)),
-                table.write_address.eq(step.symbol_index),
-                table.write_data.eq(self.command.payload.row),
-                self.init_done.eq(table.init_done),
+                table.write_address.eq(held.symbol_index),
+                table.write_data.eq(held.row),
             ]
-            kept = Signal(self._row, name=f"row_{way}")
-            m.d.sync += kept.eq(row)
-            found.append(kept)
+            swept.append(table.init_done)
+            found.append(row)
+        m.d.sync += self.init_done.eq(swept[0])
         return found
 
     def _request_of(self, m: Module, request: Any, way: int, row: Any, tick: Any) -> None:
@@ -217,25 +228,30 @@ class Trigger(wiring.Component):
             ),
             name=f"flags_{way}",
         )
-        # One gate behind each comparison; in cycle 3 their terms are summed.
-        terms: list[Value] = [row.price_condition == PRICE_CONDITION.value("any")]
-        for name, compared in (
-            ("threshold", row.threshold_price),
-            ("best_bid", self.best.bid_price),
-            ("best_ask", self.best.ask_price),
+        # A price of 0 is not there: below the message's it never is, as that is above 0 here.
+        # Whether the others are there is known too late for more than to be asked in cycle 3.
+        asked = {
+            name: row.price_condition == PRICE_CONDITION.value(name)
+            for name in ("any", "at_most", "at_least")
+        }
+        below: list[Value] = []
+        holds_below, above, is_there, is_enough = Signal(), Signal(3), Signal(3), Signal()
+        for number, (name, compared) in enumerate(
+            (
+                ("threshold", row.threshold_price),
+                ("best_bid", self.best.bid_price),
+                ("best_ask", self.best.ask_price),
+            )
         ):
-            is_compared = row.compared_price == COMPARED_PRICE.value(name)
-            is_there = is_compared & compared.any() & has_price
-            for condition, holds in (
-                ("at_most", tick.price <= compared),
-                ("at_least", tick.price >= compared),
-            ):
-                is_asked = row.price_condition == PRICE_CONDITION.value(condition)
-                terms.append(is_there & is_asked & holds)
-        right, is_enough = Signal(len(terms)), Signal()
-        m.d.comb += flags.holds.eq(right.any() & is_enough)
+            is_compared = has_price & (row.compared_price == COMPARED_PRICE.value(name))
+            below.append(is_compared & asked["at_most"] & (tick.price <= compared))
+            m.d.sync += [
+                is_there[number].eq(compared.any()),
+                above[number].eq(is_compared & asked["at_least"] & (tick.price >= compared)),
+            ]
+        m.d.comb += flags.holds.eq((holds_below | (above & is_there).any()) & is_enough)
         m.d.sync += [
-            right.eq(Cat(*terms)),
+            holds_below.eq(asked["any"] | Cat(*below).any()),
             is_enough.eq(
                 (tick.shares >= row.minimum_shares) & (has_price | ~row.uses_message_price)
             ),
@@ -258,9 +274,7 @@ class Trigger(wiring.Component):
         An event's change is in the RAM in cycle 5: those at its heels take it from ``after`` and
         what was that a cycle and two ago.
         """
-        table = SweptMemory(
-            self._state, 1 << self.symbol_bits, is_transparent=False, may_collide=False
-        )
+        table = SweptMemory(self._state, 1 << self.symbol_bits, registered=1, may_collide=False)
         m.submodules.state = table
         past: list[Any] = [Signal(self._state, name=f"past_{cycle}") for cycle in (4, 5, 6)]
         symbols: list[Any] = [Signal(self.symbol_bits, name=f"symbol_{cycle}") for cycle in (4, 5)]
@@ -288,9 +302,9 @@ class Trigger(wiring.Component):
         is_same_2 = [Signal(name=f"is_same_2_{i}") for i in range(len(others))]
         for flag, (work, symbol) in zip(is_same_2, others, strict=True):
             m.d.sync += flag.eq(work & (symbol == mine))
-        kept_2, older_3, is_same_3 = Signal(self._state), Signal(self._state), Signal()
+        kept_2 = table.read_data[0]
+        older_3, is_same_3 = Signal(self._state), Signal()
         m.d.sync += [
-            kept_2.eq(table.read_data[0]),
             older_3.eq(
                 Mux(is_same_2[1], past[0],
                     Mux(is_same_2[2], past[1], Mux(is_same_2[3], past[2], kept_2)))
@@ -370,6 +384,7 @@ class Trigger(wiring.Component):
             gate.fire.eq((fires[0] & queue.is_empty) | is_shown),
             queue.pop.eq(is_shown & gate.ready),
             queue.push.eq(Cat(fires[0] & ~(queue.is_empty & gate.ready), *fires[1:])),
+            queue.keeps.eq(Cat(*fires).any() & ~queue.is_empty),
             queue.pair.eq(requests_3),
             self.has_room.eq(queue.has_room),
         ]

@@ -15,7 +15,8 @@ FULL_AT = 4
 class TriggerQueue(wiring.Component):
     """Pairs of requests of one symbol, of which one or both are meant.
 
-    ``push`` (one bit per way) takes ``pair`` if any is 1; it may come late in its cycle.
+    ``push`` (one bit per way) takes ``pair`` if any is 1; it may come late in its cycle. So that
+    it may, ``keeps`` is the same in a few gates less: something is pushed, and not ``is_empty``.
     ``current`` is the request at the front (lower way first) when ``has_current``; ``pop`` takes
     it away. ``has_room`` is 0 from ``FULL_AT`` pairs on. ``is_empty``: nothing waits.
     """
@@ -27,6 +28,7 @@ class TriggerQueue(wiring.Component):
         super().__init__(
             {
                 "push": In(WAYS),
+                "keeps": In(1),
                 "pair": In(data.ArrayLayout(request, WAYS)),
                 "current": Out(request),
                 "has_current": Out(1),
@@ -43,7 +45,7 @@ class TriggerQueue(wiring.Component):
         write, read = ring.write_port(), ring.read_port(domain="comb")
         last, first = Signal(QUEUE_BITS + 1), Signal(QUEUE_BITS + 1)
         front = Signal(self._pair)
-        has_more, loads, is_last, keeps = Signal(), Signal(), Signal(), Signal()
+        has_more, loads, is_last = Signal(), Signal(), Signal()
         m.d.comb += [
             self.has_current.eq(front.is_meant.any()),
             self.current.eq(Mux(front.is_meant[0], front.requests[0], front.requests[1])),
@@ -54,14 +56,13 @@ class TriggerQueue(wiring.Component):
             write.data.is_meant.eq(self.push),
             write.data.requests.eq(self.pair),
             write.en.eq(1),  # what is not kept is written over: it never is full
-            keeps.eq(self.push.any() & ~self.is_empty),
             read.addr.eq(first),
         ]
         m.d.sync += [
-            has_more.eq(keeps | (has_more & ~(loads & is_last))),
+            has_more.eq(self.keeps | (has_more & ~(loads & is_last))),
             self.has_room.eq((last - first)[: QUEUE_BITS + 1] < FULL_AT),
         ]
-        with m.If(keeps):
+        with m.If(self.keeps):
             m.d.sync += last.eq(last + 1)
         # Past the ring when nothing is in front: the requests are taken either way, whether they
         # are meant is known later.
