@@ -168,9 +168,10 @@ class LedgerState:
             (self.size[:QUANTITY_BITS], known.mark_price),
             (self.size[QUANTITY_BITS:], known.mark_price),
             (self.quantity, self.price),
-            (self.ports.ratio, self.executions),
         )
-        shares, price = Signal(QUANTITY_BITS), Signal(PRICE_BITS)
+        # without reset and without enable, so that they can be the multiplier's own
+        shares, price = Signal(QUANTITY_BITS, reset_less=True), Signal(PRICE_BITS, reset_less=True)
+        m.d.sync += [shares.eq(self.ports.ratio), price.eq(self.executions)]  # the last ones
         with m.Switch(self.slot):
             for number, (left, right) in enumerate(factors):
                 with m.Case(number):

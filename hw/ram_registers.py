@@ -65,14 +65,14 @@ def _registers(
         if not goes_to:
             continue
         register, at = goes_to[0]
-        if len(goes_to) > 1 or at != "DI" or not _is_plain(cells[register], wires["CLKB"], kept):
+        if len(goes_to) > 1 or at != "DI" or not is_plain(cells[register], wires["CLKB"], kept):
             return {}
         found[port] = register
     return found
 
 
-def _is_plain(cell: dict[str, Any], clock: list[int], kept: Collection[int]) -> bool:
-    """Whether a cell is a register that only follows that clock."""
+def is_plain(cell: dict[str, Any], clock: list[int], kept: Collection[int]) -> bool:
+    """Whether a cell is a register that only follows that clock, and may go elsewhere."""
     parameters, wires = cell["parameters"], cell["connections"]
     return bool(
         cell["type"] == REGISTER

@@ -28,23 +28,17 @@ COLLAR_BITS = 48
 
 
 def later(m: Module, value: Any, cycles: int = 1) -> Any:
-    """The value some cycles later; a layout keeps its fields."""
+    """The value some cycles later; a layout keeps its fields.
+
+    Registers without reset: those right before a multiplier can be the multiplier's own.
+    """
     for _ in range(cycles):
         shape = value.shape()
-        register: Any = Signal(shape, name="later") if isinstance(shape, Shape) else Signal(shape)
+        name = "later" if isinstance(shape, Shape) else None
+        register: Any = Signal(shape, name=name, reset_less=True)
         m.d.sync += register.eq(value)
         value = register
     return value
-
-
-def copy(m: Module, value: Value, number: int) -> Value:
-    """The value a cycle later, in registers of its own, close to the multipliers that they feed.
-
-    Synthesis merges registers that are always equal; these begin with ``number``, so they are not.
-    """
-    register = Signal(value.shape(), name=f"copy_{number}", init=number)
-    m.d.sync += register.eq(value)
-    return register
 
 
 def notional_parts(m: Module, shares: Value, price: Value) -> list[Value]:
@@ -59,9 +53,11 @@ def notional_parts(m: Module, shares: Value, price: Value) -> list[Value]:
 def is_multiple(m: Module, given: Value, view_limits: Any, name: str) -> Value:
     """Whether a number is a multiple (``nic/offload/limit_words.py``); valid three cycles later.
 
-    The lower part of the product needs one multiplier, the upper one two more and a sum.
+    The lower part of the product needs one multiplier, the upper one two more and a sum. It is
+    that sum's remainder that may not be above the highest one: the sum less the highest one and
+    one lies one span of remainders lower than the sum, or not, so the bit above them tells.
     """
-    value, limits = copy(m, given, 1), later(m, view_limits)
+    value, limits = later(m, given), later(m, view_limits)
     low, bits = MULTIPLIER_BITS, len(value)
     upper = bits - low
     inverse, mask, highest = (limits[f"{name}_{part}"] for part in ("inverse", "mask", "highest"))
@@ -72,12 +68,16 @@ def is_multiple(m: Module, given: Value, view_limits: Any, name: str) -> Value:
         crossed[0].eq(value[:upper] * inverse[low:]),
         crossed[1].eq(value[low:] * inverse[:upper]),
     ]
-    bound = later(m, highest)
-    left, right, _ = carry_save([product[low:], *crossed], 0)
-    lower_fits, upper_sum, fits = Signal(), Signal(upper), Signal()
-    m.d.comb += [lower_fits.eq(product[:low] <= bound[:low]), upper_sum.eq(left + right)]
-    m.d.sync += fits.eq(Cat(Const(0, 1), upper_sum) < Cat(lower_fits, bound[low:]))
-    return fits & ~later(m, (value & mask).any(), 2)
+    beyond = Cat(~later(m, highest), Const(1, 1))
+    parts = [Cat(part, Const(0, 1)) for part in (product[low:], *crossed)]
+    sum_left, sum_right, _ = carry_save(parts, 0, m)
+    left, right, _ = carry_save([*parts, beyond[low:]], 0, m)
+    spans, spans_less = Signal(), Signal()
+    m.d.sync += [
+        spans.eq((sum_left + sum_right)[upper]),
+        spans_less.eq((Cat(product[:low], left) + Cat(beyond[:low], right))[bits]),
+    ]
+    return (spans ^ spans_less) & ~later(m, (value & mask).any(), 2)
 
 
 class NotionalChecks:
@@ -92,7 +92,7 @@ class NotionalChecks:
         is_buy = view.request.side == BUY
         rooms = view.rooms
         net = Mux(is_buy, rooms.net_notional_buy, rooms.net_notional_sell)
-        self.parts = notional_parts(m, copy(m, view.leaves, 2), copy(m, view.request.price, 2))
+        self.parts = notional_parts(m, later(m, view.leaves), later(m, view.request.price))
         adds = later(m, view.adds_notional, 2)
         adds_buy = later(m, view.adds_notional & is_buy, 2)
 
@@ -138,7 +138,7 @@ def collar(m: Module, view: Any, name: str, buy_price: Value, sell_price: Value)
     is_absent = later(m, later(m, reference == 0))
 
     # 10,000 times the price less the furthest one, or the other way round, is above 0
-    scaled = partial_products(m, Const(BASIS_POINTS), copy(m, price, 3))
+    scaled = partial_products(m, Const(BASIS_POINTS), later(m, price))
     furthest = partial_products(m, factor, reference)
     sells = later(m, ~buys).replicate(COLLAR_BITS)
     operands = [Cat(part, Const(0, COLLAR_BITS - len(part))) ^ sells for part in scaled]

@@ -19,12 +19,12 @@ from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw import cache, comparisons, ram_registers, tools, verilog
+from hw import cache, comparisons, multiplier_registers, ram_registers, tools, verilog
 
 SEEDS = (1, 2, 3, 4)
 DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756")
 DEVICE_NAME = "ECP5-85, speed grade 8, CABGA756"
-STEPS = ("comparisons 1", "ram registers 1")
+STEPS = ("comparisons 1", "ram registers 1", "multiplier registers 1")
 """Own steps between the tools, with the version of what they do."""
 
 AIM_MHZ = 250
@@ -184,7 +184,8 @@ def _synthesise(text: str, name: str, netlist: Path) -> None:
         tools.run([yosys, "-q", "-p", script], folder)
         made = json.loads((folder / "block.json").read_text())
         module = made["modules"][name]
-        ram_registers.absorb(module, _boundary(module))
+        for step in (ram_registers, multiplier_registers):
+            step.absorb(module, _boundary(module))
         (folder / "block.json").write_text(json.dumps(made))
         (folder / "block.json").replace(netlist)
 
