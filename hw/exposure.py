@@ -8,7 +8,7 @@ The semantics stand in ``host/risk/reference_exposure.py``.
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -103,18 +103,17 @@ class Exposure(wiring.Component):
         s = LedgerState(self)
         s.connect(m)
         ledger_sums.row_ports(m, s)
-        with m.FSM(name="step") as step:
-            begin(m, s)
-            ledger_orders.find(m, s)
-            ledger_orders.edit(m, s)
-            ledger_sums.weigh(m, s)
-            ledger_sums.write(m, s)
-        outputs(m, s, step.ongoing("BRANCH"))
+        begin(m, s)
+        ledger_orders.find(m, s)
+        ledger_orders.edit(m, s)
+        ledger_sums.weigh(m, s)
+        ledger_sums.write(m, s)
+        outputs(m, s)
         return m
 
 
-def outputs(m: Module, s: LedgerState, is_found: Value) -> None:
-    """What the gate sees all the time; ``is_found``: an order that was asked for was looked at."""
+def outputs(m: Module, s: LedgerState) -> None:
+    """What the gate sees all the time."""
     address, row = s.symbols.read(0)
     m.d.comb += [address.eq(s.ports.prefetch), s.ports.row.eq(row)]
     m.d.sync += s.ports.strategy_executions.eq(s.strategies[s.ports.strategy])
@@ -128,7 +127,7 @@ def outputs(m: Module, s: LedgerState, is_found: Value) -> None:
         s.ports.written_symbol.eq(s.symbol_index),
         s.ports.ratio_is_settled.eq(s.ratio_used == s.ports.ratio),
         s.ports.init_done.eq(Cat(table.init_done for table in tables).all()),
-        s.ports.look_up_done.eq(is_found & s.is_(Operation.LOOK_UP)),
+        s.ports.look_up_done.eq(s.steps.ongoing("BRANCH") & s.is_(Operation.LOOK_UP)),
     ]
     m.d.comb += [
         s.ports.number.eq(s.numbers.number),
@@ -143,7 +142,7 @@ def begin(m: Module, s: LedgerState) -> None:
     may = Signal()
     m.d.comb += may.eq(ports.init_done & ~s.search.is_done & ports.ratio_is_settled)
     opens_row = ports.opened.request.action != Action.CANCEL
-    with m.State("IDLE"):
+    with s.steps.state("IDLE"):
         m.d.comb += [
             ports.is_idle.eq(may & ports.is_settled & ~ports.opened_valid),
             ports.opened_ready.eq(may & (s.numbers.is_ready | ~opens_row)),
@@ -169,12 +168,12 @@ def begin(m: Module, s: LedgerState) -> None:
             | (ports.look_up_valid & ports.look_up_ready)
             | (ports.tell_valid & ports.tell_ready)
         ):
-            m.next = "PREPARE"
-    with m.State("PREPARE"):
+            s.steps.go("PREPARE")
+    with s.steps.state("PREPARE"):
         prepare(m, s)
-        m.next = "FETCH"
+        s.steps.go("FETCH")
         with m.If(source.ratio):
-            m.next = "MULTIPLY"
+            s.steps.go("MULTIPLY")
 
 
 def prepare(m: Module, s: LedgerState) -> None:

@@ -16,36 +16,36 @@ def find(m: Module, s: LedgerState) -> None:
     order_address, read_order = s.orders.read()
     _, read_symbol = s.symbols.read(1)
     m.d.comb += order_address.eq(s.looks_at)
-    with m.State("FETCH"):
-        m.next = "READ"
-    with m.State("READ"):
-        m.next = "TAKE"
-    with m.State("TAKE"):
+    with s.steps.state("FETCH"):
+        s.steps.go("READ")
+    with s.steps.state("READ"):
+        s.steps.go("TAKE")
+    with s.steps.state("TAKE"):
         m.d.sync += [
             order.eq(read_order),
             s.known.eq(read_symbol),
             s.looks_at.eq(read_order.replaces),
         ]
-        m.next = "CHECK"
+        s.steps.go("CHECK")
         with m.If(s.is_(op.NEW)):
             open_new(m, s)
-            m.next = "KNOW"
+            s.steps.go("KNOW")
         with m.If(s.is_search_result):
-            m.next = "PRICE_FOUND"
-    with m.State("CHECK"):
+            s.steps.go("PRICE_FOUND")
+    with s.steps.state("CHECK"):
         m.d.sync += s.ports.order_found.eq(order.is_open & (order.number == s.key) & s.key.any())
-        m.next = "BRANCH"
-    with m.State("BRANCH"):
+        s.steps.go("BRANCH")
+    with s.steps.state("BRANCH"):
         is_order = s.ports.order_found & ~order.replaces.any()
         is_in_flight = s.ports.order_found & order.replaces.any()
         m.d.sync += s.other.eq(order.replaces)
-        m.next = "IDLE"
+        s.steps.go("IDLE")
         with m.If(s.is_(op.CANCEL)):
             m.d.sync += s.ports.totals.messages.eq(s.ports.totals.messages + 1)
         with m.If(s.is_(op.CANCEL, op.CANCEL_ENDED) & s.ports.order_found):
             with m.If(s.is_(op.CANCEL_ENDED) | ~s.quantity.any()):
                 m.d.sync += order.cancel_in_flight.eq(s.is_(op.CANCEL))
-            m.next = "STORE"
+            s.steps.go("STORE")
         with m.If(
             (s.is_(op.TERMS, op.CANCELED, op.CLOSED, op.REPLACE, op.FILL) & is_order)
             | (s.is_(op.REPLACED, op.REPLACE_ENDED) & is_in_flight)
@@ -53,13 +53,13 @@ def find(m: Module, s: LedgerState) -> None:
             m.d.sync += [s.has_order.eq(1), s.order_part.eq(1), s.had.eq(1)]
             with m.If(~s.is_(op.FILL)):
                 m.d.sync += s.symbol_index.eq(order.symbol_index)
-            m.next = "EDIT"
+            s.steps.go("EDIT")
         with m.If(s.is_(op.REPLACED, op.REPLACE_ENDED) & is_in_flight):
             m.d.sync += s.kept_cancel.eq(order.cancel_in_flight)
-            m.next = "BEHIND"
+            s.steps.go("BEHIND")
         with m.If(s.is_(op.FILL, op.BROKEN, op.MARK)):
             m.d.sync += s.position_part.eq(1)
-            m.next = "EDIT"
+            s.steps.go("EDIT")
         with m.If(s.is_(op.FILL) & is_order & (order.symbol_index != s.symbol_index)):
             m.d.sync += [s.order_part.eq(0), s.again.eq(1)]
         with m.If(s.is_(op.RELEASE_STRATEGY)):
@@ -72,11 +72,11 @@ def find(m: Module, s: LedgerState) -> None:
                     *("executions", "executions_by_ratio"),
                 )
             ]
-    with m.State("BEHIND"):
+    with s.steps.state("BEHIND"):
         m.d.sync += order.eq(read_order)
-        m.next = "COMPARE"
-    with m.State("COMPARE"):
-        m.next = "EDIT"
+        s.steps.go("COMPARE")
+    with s.steps.state("COMPARE"):
+        s.steps.go("EDIT")
 
 
 def open_new(m: Module, s: LedgerState) -> None:
@@ -103,7 +103,7 @@ def edit(m: Module, s: LedgerState) -> None:
     """Change the order's row; before, see what it reserved."""
     order, op = s.ports.order, Operation
     _, read_symbol = s.symbols.read(1)
-    with m.State("EDIT"):
+    with s.steps.state("EDIT"):
         m.d.sync += [
             s.old_shares.eq(s.most_shares()),
             s.old_notional.eq(s.most_notional()),
@@ -111,8 +111,8 @@ def edit(m: Module, s: LedgerState) -> None:
             s.taken_shares.eq(Mux(s.fill_leaves_some, s.quantity, order.leaves)),
             s.was_unacknowledged.eq(~order.is_acknowledged),
         ]
-        m.next = "CHANGE"
-    with m.State("CHANGE"):
+        s.steps.go("CHANGE")
+    with s.steps.state("CHANGE"):
         with m.If(s.has_order):
             change_order(m, s)
         adds = (s.side == BUY) ^ s.is_(op.BROKEN)
@@ -121,13 +121,13 @@ def edit(m: Module, s: LedgerState) -> None:
             m.d.sync += s.shares_moved.eq(0)
         with m.If(s.is_(op.FILL)):
             m.d.sync += s.executions.eq(s.executions + 1)
-        m.next = "MOVE"
+        s.steps.go("MOVE")
         with m.If(s.is_(op.REPLACE)):
-            m.next = "KNOW"
-    with m.State("KNOW"):
+            s.steps.go("KNOW")
+    with s.steps.state("KNOW"):
         m.d.sync += s.known.eq(read_symbol)
-        m.next = "RESERVE"
-    with m.State("MOVE"):
+        s.steps.go("RESERVE")
+    with s.steps.state("MOVE"):
         # the position, and what values it; known.position_notional is the value before
         known, position = s.known, read_symbol.position
         m.d.sync += [
@@ -139,12 +139,12 @@ def edit(m: Module, s: LedgerState) -> None:
             m.d.sync += known.mark_price.eq(s.price)
         with m.If(s.is_(op.FILL) & s.has_order):
             m.d.sync += s.strategies[order.strategy].eq(s.next_count)
-        m.next = "SIZE"
-    with m.State("SIZE"):
+        s.steps.go("SIZE")
+    with s.steps.state("SIZE"):
         position = s.known.position
         m.d.sync += s.size.eq(Mux(position < 0, -position, position))
-        m.next = "MULTIPLY"
-    with m.State("MULTIPLY"):
+        s.steps.go("MULTIPLY")
+    with s.steps.state("MULTIPLY"):
         m.d.sync += s.slot.eq(s.slot + 1)
         homes: tuple[tuple[Value, Value | int], ...] = (
             (order.notional, s.has_order),
@@ -158,7 +158,7 @@ def edit(m: Module, s: LedgerState) -> None:
             with m.If((s.slot == number + PRODUCT_CYCLES + 1) & wanted):
                 m.d.sync += home.eq(s.product.product)
         with m.If(s.slot == LAST_SLOT):
-            m.next = "RESERVE"
+            s.steps.go("RESERVE")
 
 
 def change_order(m: Module, s: LedgerState) -> None:

@@ -20,6 +20,7 @@ from hw.risk_rows import (
     RATIO_BITS,
     side_layout,
 )
+from hw.steps import Steps
 from hw.swept_memory import SweptMemory
 from nic.offload.limits import NOTIONAL_BITS, PRICE_BITS, QUANTITY_BITS
 
@@ -31,6 +32,14 @@ SOURCE_LAYOUT = data.StructLayout(
     dict.fromkeys(("found_price", "ratio", "opened", "look_up", "tell"), 1)
 )
 """Where an operation comes from, a bit for each."""
+
+STEPS = (
+    *("IDLE", "PREPARE", "FETCH", "READ", "TAKE", "CHECK", "BRANCH", "BEHIND", "COMPARE"),
+    *("EDIT", "CHANGE", "KNOW", "MOVE", "SIZE", "MULTIPLY", "RESERVE", "DIFFER", "ADD", "BEST"),
+    *("PRICE_FOUND", "WRITE", "SHOW", "STORE", "WRITE_OTHER", "SEARCH"),
+    *("FETCH_AGAIN", "READ_AGAIN"),
+)
+"""Of an operation; not every one takes all of them."""
 
 SLOTS = 6
 """Products of an operation."""
@@ -158,7 +167,8 @@ class LedgerState:
         return self.order_part | self.is_search_result
 
     def connect(self, m: Module) -> None:
-        """Add the tables, and the multiplier: its slots are fed one per cycle."""
+        """Add the steps, the tables, and the multiplier: its slots are fed one per cycle."""
+        self.steps = Steps(m, STEPS)
         for name in ("symbols", "orders", "numbers", "search", "product"):
             m.submodules[name] = getattr(self, name)
         order, known, product = self.ports.order, self.known, self.product

@@ -26,7 +26,7 @@ def weigh(m: Module, s: LedgerState) -> None:
     is_further, was_best, is_same = Signal(), Signal(), Signal()
     comes_in = (s.side == BUY) ^ s.is_(Operation.FILL)
     rests = s.order_part & ~s.is_gone
-    with m.State("RESERVE"):
+    with s.steps.state("RESERVE"):
         low, high = s.size_notional
         m.d.sync += [
             s.new_shares.eq(Mux(s.is_gone, 0, s.most_shares())),
@@ -35,8 +35,8 @@ def weigh(m: Module, s: LedgerState) -> None:
             position_notional.eq(low + Cat(Const(0, QUANTITY_BITS), high)),
             side_row.eq(Mux(s.is_buy, known.buy.as_value(), known.sell.as_value())),
         ]
-        m.next = "DIFFER"
-    with m.State("DIFFER"):
+        s.steps.go("DIFFER")
+    with s.steps.state("DIFFER"):
         old_value = known.position_notional
         m.d.sync += [
             shares_change.eq(s.new_shares - Mux(s.had, s.old_shares, 0)),
@@ -49,8 +49,8 @@ def weigh(m: Module, s: LedgerState) -> None:
             was_best.eq(s.had & (s.old_price == side_row.best_price)),
             is_same.eq(~s.is_gone & (s.old_price == s.new_price)),
         ]
-        m.next = "ADD"
-    with m.State("ADD"):
+        s.steps.go("ADD")
+    with s.steps.state("ADD"):
         m.d.sync += [
             gross_change.eq(
                 Mux(s.order_part, order_change, 0) + Mux(s.position_part, position_change, 0)
@@ -62,8 +62,8 @@ def weigh(m: Module, s: LedgerState) -> None:
         ]
         with m.If(s.position_part):
             m.d.sync += known.position_notional.eq(position_notional)
-        m.next = "BEST"
-    with m.State("BEST"):
+        s.steps.go("BEST")
+    with s.steps.state("BEST"):
         with m.If(s.order_part):
             with m.If(~side_row.orders.any()):
                 m.d.sync += side_row.best_price.eq(0)
@@ -71,8 +71,8 @@ def weigh(m: Module, s: LedgerState) -> None:
                 m.d.sync += side_row.best_price.eq(s.new_price)
             with m.Elif(was_best & ~is_same):
                 m.d.sync += s.needs_search.eq(1)
-        m.next = "WRITE"
-    with m.State("PRICE_FOUND"):
+        s.steps.go("WRITE")
+    with s.steps.state("PRICE_FOUND"):
         is_buy_found = s.search.wanted_is_buy
         m.d.sync += [
             side_row.eq(Mux(is_buy_found, known.buy.as_value(), known.sell.as_value())),
@@ -81,7 +81,7 @@ def weigh(m: Module, s: LedgerState) -> None:
             s.is_buy.eq(is_buy_found),
         ]
         m.d.comb += s.search.acknowledge.eq(1)
-        m.next = "WRITE"
+        s.steps.go("WRITE")
 
 
 def row_ports(m: Module, s: LedgerState) -> None:
@@ -112,21 +112,21 @@ def write(m: Module, s: LedgerState) -> None:
     """Everything becomes visible; then the second row, then the search for a best price."""
     order, op, totals = s.ports.order, Operation, s.ports.totals
     orders, search, numbers = s.orders, s.search, s.numbers
-    with m.State("WRITE"):
+    with s.steps.state("WRITE"):
         m.d.comb += [
             s.symbols.write_enable.eq(s.row_changes | s.position_part),
             orders.write_enable.eq(s.order_part),
             search.write.eq(s.order_part),
             numbers.free.eq(s.order_part & s.is_gone),
         ]
-        m.next = "SHOW"
-    with m.State("SHOW"):  # the rows are written in this cycle
-        m.next = "IDLE"
+        s.steps.go("SHOW")
+    with s.steps.state("SHOW"):  # the rows are written in this cycle
+        s.steps.go("IDLE")
         with m.If(s.order_part):
             with m.If(s.has_other):
-                m.next = "WRITE_OTHER"
+                s.steps.go("WRITE_OTHER")
             with m.Elif(s.needs_search):
-                m.next = "SEARCH"
+                s.steps.go("SEARCH")
             more, fewer = s.is_new_row, s.fewer_unacknowledged
             m.d.sync += [
                 totals.open_orders.eq(totals.open_orders + more - s.fewer_open),
@@ -164,15 +164,15 @@ def write(m: Module, s: LedgerState) -> None:
                 s.position_part.eq(0),
                 s.symbol_index.eq(order.symbol_index),
             ]
-            m.next = "FETCH_AGAIN"
-    with m.State("STORE"):
+            s.steps.go("FETCH_AGAIN")
+    with s.steps.state("STORE"):
         m.d.comb += orders.write_enable.eq(1)
-        m.next = "IDLE"
-    with m.State("FETCH_AGAIN"):
-        m.next = "READ_AGAIN"
-    with m.State("READ_AGAIN"):
-        m.next = "KNOW"
-    with m.State("WRITE_OTHER"):
+        s.steps.go("IDLE")
+    with s.steps.state("FETCH_AGAIN"):
+        s.steps.go("READ_AGAIN")
+    with s.steps.state("READ_AGAIN"):
+        s.steps.go("KNOW")
+    with s.steps.state("WRITE_OTHER"):
         in_flight = orders.write_data
         m.d.comb += [
             in_flight.eq(0),
@@ -191,9 +191,9 @@ def write(m: Module, s: LedgerState) -> None:
             numbers.free.eq(~s.is_(op.REPLACE)),
             numbers.place.eq(s.other),
         ]
-        m.next = "IDLE"
+        s.steps.go("IDLE")
         with m.If(s.needs_search):
-            m.next = "SEARCH"
-    with m.State("SEARCH"):
+            s.steps.go("SEARCH")
+    with s.steps.state("SEARCH"):
         m.d.comb += search.start.eq(1)
-        m.next = "IDLE"
+        s.steps.go("IDLE")
