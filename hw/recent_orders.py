@@ -51,7 +51,7 @@ def set_of(key: data.View) -> Value:
 class RecentOrders(wiring.Component):
     """A fixed table of what passed, and when.
 
-    Look-up: ``key``, ``t_ns`` and ``window_ns`` in cycle 0; in cycle 2 ``holds`` says whether the
+    Look-up: ``key``, ``t_ns`` and ``window_ns`` in cycle 0; in cycle 3 ``holds`` says whether the
     same order passed less than the window before, or (the clock went back) after. One per cycle,
     but not while ``remember_ready`` is 0: then ``holds`` means nothing.
 
@@ -79,11 +79,11 @@ class RecentOrders(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """The ways, the look-up in two stages, the replacement in steps."""
+        """The ways, the look-up in three stages, the replacement in steps."""
         m = Module()
         row_layout = data.StructLayout({"key": self._key, "passed_ns": TIME_BITS})
         ways = [
-            SweptMemory(row_layout, 1 << SET_BITS, is_transparent=False, may_collide=False)
+            SweptMemory(row_layout, 1 << SET_BITS, registered=1, may_collide=False)
             for _ in range(WAYS)
         ]
         for number, way in enumerate(ways):
@@ -101,7 +101,7 @@ class RecentOrders(wiring.Component):
         same, ages, is_below = self._compare(
             m, ways, Mux(is_busy, new.key.as_value(), self.key.as_value())
         )
-        m.d.comb += self.holds.eq(Cat(*(same[i] & is_below[i] for i in range(WAYS))).any())
+        m.d.sync += self.holds.eq(Cat(*(same[i] & is_below[i] for i in range(WAYS))).any())
 
         # replacement: read, match, compare the ages of two and two, compare the older, write
         found = Signal(WAYS)
@@ -147,17 +147,15 @@ class RecentOrders(wiring.Component):
 
     def _compare(
         self, m: Module, ways: list[SweptMemory], wanted: Value
-    ) -> tuple[list[Value], list[Signal], list[Value]]:
-        """For each way, in the cycle after the RAM's: same key, when it passed, is it below.
-
-        Behind the RAM is one look-up table, for two bits of the key, or a register.
-        """
-        key = Signal(len(wanted))
+    ) -> tuple[list[Value], list[Value], list[Value]]:
+        """For each way, in cycle 2: same key, when it passed, is that below the window."""
+        key, key_later = Signal(len(wanted)), Signal(len(wanted))
         earliest = Signal(TIME_BITS + 1)  # a passing after this is less than the window ago
         earliest_later = Signal.like(earliest)
         is_on = Signal(2)
         m.d.sync += [
             key.eq(wanted),
+            key_later.eq(key),
             earliest.eq(self.t_ns - self.window_ns),
             earliest_later.eq(earliest),
             is_on.eq(Cat(self.window_ns.any(), is_on[0])),
@@ -166,16 +164,11 @@ class RecentOrders(wiring.Component):
         half = TIME_BITS // 2
         low, high = earliest_later[:half], earliest_later[half:TIME_BITS]
         same, ages, is_below = [], [], []
-        for number, way in enumerate(ways):
+        for way in ways:
             row = way.read_data[0]
-            raw = row.key.as_value()
-            pairs = Signal((len(raw) + 1) // 2, name=f"same_{number}")
-            age = Signal(TIME_BITS, name=f"age_{number}")
-            m.d.sync += age.eq(row.passed_ns)
-            for i in range(len(pairs)):
-                m.d.sync += pairs[i].eq(raw[2 * i : 2 * i + 2] == key[2 * i : 2 * i + 2])
+            age = row.passed_ns
             below = (high < age[half:]) | ((high <= age[half:]) & (low < age[:half]))
-            same.append(pairs.all())
+            same.append(row.key.as_value() == key_later)
             ages.append(age)
             is_below.append(is_on[1] & (below | is_before_all))
         return same, ages, is_below

@@ -33,8 +33,9 @@ class RiskDecision(wiring.Component):
     """Decides as ``ReferenceGate.check`` does.
 
     In cycle 0 ``view``; in cycle 1 ``symbol_message_rate``: the symbol's bucket has no token; in
-    cycle 2 ``late``. In cycle 3 ``passed``, ``reason`` (0 when passed) and ``is_credit_alert``; in
-    cycle 4 ``notional``, price times open shares.
+    cycle 2 ``late``; in cycle 3 ``is_duplicate``: the same order passed lately. In that cycle
+    ``passed``, ``reason`` (0 when passed) and ``is_credit_alert``; in cycle 4 ``notional``, price
+    times open shares.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class RiskDecision(wiring.Component):
                 "view": In(view_layout(order_bits, symbol_bits, strategy_bits, venue_bits)),
                 "symbol_message_rate": In(1),
                 "late": In(late_layout()),
+                "is_duplicate": In(1),
                 "passed": Out(1),
                 "reason": Out(REASON_BITS),
                 "is_credit_alert": Out(1),
@@ -82,12 +84,12 @@ class RiskDecision(wiring.Component):
         late = {
             **{name: self.late[name] for name in LATE},
             **{name: self.late[name] & ~is_cancel for name in KILLS},
-            "duplicate_order": self.late.duplicate_order & is_new,
             **positions.findings,
         }
         notionals = NotionalChecks(m, view)
         findings, counts = product_findings(m, view)
-        last, last_counts = findings | notionals.findings, counts | notionals.counts
+        last = {"duplicate_order": self.is_duplicate} | findings | notionals.findings
+        last_counts = {"duplicate_order": is_new} | counts | notionals.counts
         reduces = is_cancel | (~crosses & (later(m, view.is_smaller, 2) | positions.closes))
         enabled_late = later(m, enabled)
         verdict = FirstReason(

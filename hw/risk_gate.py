@@ -307,7 +307,7 @@ class RiskGate(wiring.Component):
             late.message_rate.eq(rates.session_is_empty),
             late.strategy_message_rate.eq(rates.strategy_is_empty),
             late.repeated_execution.eq(repeated),
-            late.duplicate_order.eq(recent.holds),
+            self.decision.is_duplicate.eq(recent.holds),
         ]
 
     def _buckets(self) -> list[Value]:

@@ -93,7 +93,6 @@ LATE = (
     "message_rate",  # the bucket has no token
     "strategy_message_rate",
     "repeated_execution",
-    "duplicate_order",
 )
 """Findings that other blocks make, known two cycles after the view."""
 

@@ -248,11 +248,11 @@ class Case:
                 "kill_session": int(gate.switches.is_killed("session", request.venue)),
                 "kill_strategy": int(gate.switches.is_killed("strategy", request.strategy_id)),
                 "kill_symbol": int(gate.switches.is_killed("symbol", request.symbol_index)),
-                "duplicate_order": int(
-                    request.action == NEW
-                    and gate.recent.holds(request, t_ns, overall.duplicate_window_ns)
-                ),
             },
+            "is_duplicate": int(
+                request.action == NEW
+                and gate.recent.holds(request, t_ns, overall.duplicate_window_ns)
+            ),
         }
 
 

@@ -13,7 +13,7 @@ from hw.recent_orders import RecentOrders
 from sim.gateware import harness
 
 SEED = int(os.environ.get("TICKWIRE_SEED", "11"))
-LOOK_UP_CYCLES = 2
+LOOK_UP_CYCLES = 3
 
 
 @pytest.fixture(scope="module")

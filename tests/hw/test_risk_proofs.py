@@ -127,11 +127,11 @@ def test_a_sequence_that_waits_for_nothing_fails():
 @pytest.mark.parametrize(
     "old, new",
     [
-        ('m.d.comb += self.decides.eq(1)\n                m.next = "IDLE"',
-         'm.d.comb += self.decides.eq(1)\n                m.next = "VERDICT"'),
-        ('m.next = "SECOND"', 'm.next = "IDLE"'),
+        ('m.d.comb += self.decides.eq(1)\n                m.d.sync += step.eq(Step.IDLE)',
+         'm.d.comb += self.decides.eq(1)\n                m.d.sync += step.eq(Step.VERDICT)'),
+        ("step.eq(Step.SECOND)", "step.eq(Step.IDLE)"),
         ("self.host_ready.eq(self.init_done & ~self.fires)", "self.host_ready.eq(self.init_done)"),
-        ('m.next = "COMMIT"', 'm.next = "IDLE"'),
+        ("step.eq(Step.COMMIT)", "step.eq(Step.IDLE)"),
     ],
 )  # fmt: skip
 def test_a_faulty_sequence_fails(old, new):
@@ -221,6 +221,7 @@ class KillSpec(wiring.Component):
     view: In(view_layout(*WIDTHS))
     late: In(late_layout())
     token: In(1)
+    is_duplicate: In(1)
 
     def __init__(self, decision=RiskDecision):
         self.decision = decision(*WIDTHS)
@@ -239,6 +240,7 @@ class KillSpec(wiring.Component):
             decision.view.eq(self.view),
             decision.late.eq(self.late),
             decision.symbol_message_rate.eq(self.token),
+            decision.is_duplicate.eq(self.is_duplicate),
         ]
         is_cancel = [Signal(name=f"is_cancel_{i}") for i in range(3)]
         m.d.sync += [
