@@ -2,7 +2,7 @@
 """The steps of the risk gate: whose turn it is, when the decision may be trusted, what follows."""
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import wiring
+from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 STEADY_CYCLES = 12
@@ -10,6 +10,19 @@ STEADY_CYCLES = 12
 
 REFRESH_CYCLES = 4
 """Cycles from a request's symbol at the tables to its view."""
+
+
+class Step(enum.Enum, shape=4):  # type: ignore[call-arg]
+    """Where a request is; the highest bit says that there is one, as many multiplexers ask it."""
+
+    IDLE = 0
+    ASK = 8
+    ANSWER = 9
+    REFRESH = 10
+    SECOND = 11
+    LAST = 12
+    VERDICT = 13
+    COMMIT = 14
 
 
 class GateSequence(wiring.Component):
@@ -61,15 +74,15 @@ class GateSequence(wiring.Component):
         m = Module()
         waited = Signal(range(self.measure_cycles + REFRESH_CYCLES + 1))
         needed = Signal.like(waited)
+        step = Signal(Step)
         m.d.comb += [
-            self.uses_held.eq(1),
+            self.uses_held.eq(step.as_value()[-1]),
             self.holds.eq(1),
             self.is_fast.eq(self.takes_trigger & self.was_seen & self.is_steady),
         ]
-        with m.FSM(name="gate"):
-            with m.State("IDLE"):
+        with m.Switch(step):
+            with m.Case(Step.IDLE):
                 m.d.comb += [
-                    self.uses_held.eq(0),
                     self.trigger_ready.eq(self.init_done),
                     self.host_ready.eq(self.init_done & ~self.fires),
                     self.takes_trigger.eq(self.trigger_ready & self.fires),
@@ -78,38 +91,40 @@ class GateSequence(wiring.Component):
                 ]
                 m.d.sync += [waited.eq(0), needed.eq(REFRESH_CYCLES)]
                 with m.If(self.takes_trigger):
-                    m.next = "REFRESH"
+                    m.d.sync += step.eq(Step.REFRESH)
                     with m.If(self.is_fast):
-                        m.next = "LAST"
+                        m.d.sync += step.eq(Step.LAST)
                 with m.Elif(self.takes_host):
-                    m.next = "REFRESH"
+                    m.d.sync += step.eq(Step.REFRESH)
                     with m.If(self.has_order):
-                        m.next = "ASK"
-            with m.State("ASK"):
+                        m.d.sync += step.eq(Step.ASK)
+            with m.Case(Step.ASK):
                 m.d.comb += self.asks.eq(1)
                 with m.If(self.is_asked):
-                    m.next = "ANSWER"
-            with m.State("ANSWER"):
+                    m.d.sync += step.eq(Step.ANSWER)
+            with m.Case(Step.ANSWER):
                 m.d.sync += needed.eq(self.measure_cycles + REFRESH_CYCLES)
                 with m.If(self.answers):
-                    m.next = "REFRESH"
-            with m.State("REFRESH"):
+                    m.d.sync += step.eq(Step.REFRESH)
+            with m.Case(Step.REFRESH):
                 with m.If(waited != needed):
                     m.d.sync += waited.eq(waited + 1)
                 with m.Elif(self.is_steady):
                     m.d.comb += self.begins.eq(1)
-                    m.next = "SECOND"
-            with m.State("SECOND"):
-                m.next = "LAST"
-            with m.State("LAST"):
-                m.next = "VERDICT"
-            with m.State("VERDICT"):
+                    m.d.sync += step.eq(Step.SECOND)
+            with m.Case(Step.SECOND):
+                m.d.sync += step.eq(Step.LAST)
+            with m.Case(Step.LAST):
+                m.d.sync += step.eq(Step.VERDICT)
+            with m.Case(Step.VERDICT):
                 m.d.comb += self.decides.eq(1)
-                m.next = "IDLE"
+                m.d.sync += step.eq(Step.IDLE)
                 with m.If(self.passed):
-                    m.next = "COMMIT"
-            with m.State("COMMIT"):
+                    m.d.sync += step.eq(Step.COMMIT)
+            with m.Case(Step.COMMIT):
                 m.d.comb += self.settles.eq(1)
                 with m.If(self.is_done):
-                    m.next = "IDLE"
+                    m.d.sync += step.eq(Step.IDLE)
+            with m.Default():
+                m.d.sync += step.eq(Step.IDLE)
         return m
