@@ -130,10 +130,20 @@ class KillSwitch(wiring.Component):
                 m.d.sync += strategies.bit_select(command.id[: self.strategy_bits], 1).eq(kills)
             with m.Case(HEARTBEAT):
                 m.d.sync += self.is_killed_heartbeat.eq(0)
+        # what resets or kills of this scope names fits the table: fewer bits to hold against those
+        # that were armed, as the RAM is far
+        symbol, bits = command.id[: self.symbol_bits], self.symbol_bits
+        is_symbol = (scope == SYMBOL) & (command.id >> bits == 0)
+        is_symbol_armed = armed & (armed_scope == SYMBOL) & (armed_id[:bits] == symbol)
         m.d.comb += [
-            symbols.write_enable.eq((kills | resets) & (scope == SYMBOL)),
-            symbols.write_address.eq(command.id),
-            symbols.write_data.eq(kills),
+            symbols.write_enable.eq(
+                self.valid
+                & self.init_done
+                & is_symbol
+                & ((command.step == Step.KILL) | (command.step == Step.RESET) & is_symbol_armed)
+            ),
+            symbols.write_address.eq(symbol),
+            symbols.write_data.eq(command.step == Step.KILL),
         ]
         self._dead_man(m)
 

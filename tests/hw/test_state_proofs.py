@@ -30,13 +30,25 @@ def held(m: Module, value: Signal) -> None:
 
 
 MUTANTS = {
-    "what was never armed is reset": ("is_armed = armed & ", "is_armed = "),
-    "what is armed is another one": (" & (armed_scope == scope) & (armed_id == command.id)", ""),
+    "what was never armed is reset": ("strategy", "is_armed = armed & ", "is_armed = "),
+    "what is armed is another one": (
+        "strategy",
+        " & (armed_scope == scope) & (armed_id == command.id)",
+        "",
+    ),
+    "a symbol that was never armed is reset": (
+        "symbol",
+        "is_symbol_armed = armed & ",
+        "is_symbol_armed = ",
+    ),
+    "another symbol is armed": ("symbol", " & (armed_id[:bits] == symbol)", ""),
     "arming outlives a kill": (
+        "symbol",
         "(kills | resets):\n            m.d.sync += armed",
         "(resets):\n            m.d.sync += armed",
     ),
 }
+"""A scope that it shows in, what is changed, and into what."""
 
 
 class KillSpec(wiring.Component):
@@ -105,6 +117,7 @@ class KillSpec(wiring.Component):
         m.d.comb += [
             Assert(armed == (switch.armed & (switch.armed_scope == number) & is_same)),
             Assert((switch.armed_scope != GLOBAL) | (switch.armed_id == 0)),
+            Assert((switch.armed_scope != SYMBOL) | (switch.armed_id >> 1 == 0)),
         ]
         with m.If(out & settled.all()):
             m.d.comb += Assert(stands | stood.any() | (kill & is_ours))
@@ -119,8 +132,9 @@ def test_a_kill_dominates_until_two_steps_take_it_back(scope: str) -> None:
 
 @pytest.mark.parametrize("fault", MUTANTS)
 def test_a_kill_that_one_step_takes_back_is_found(fault: str) -> None:
-    switch = mutant(KillSwitch, *MUTANTS[fault])
-    proof = formal.prove(KillSpec("symbol", switch), "kill_mutant", depth=10, mode="bmc")
+    scope, old, new = MUTANTS[fault]
+    switch = mutant(KillSwitch, old, new)
+    proof = formal.prove(KillSpec(scope, switch), "kill_mutant", depth=10, mode="bmc")
     assert proof.verdict == "fails", proof.text
 
 
