@@ -45,16 +45,15 @@ class Changes:
 class Candidate:
     """A message of a line, or the head of the queue: where its number stands, what it would do.
 
-    ``is_new``: at the expected number or behind it; ``is_next``: at it; ``is_missing``: in the
-    open gap and not given up. The terms whose sums these are come from registers.
-    ``is_taken`` is decided.
+    ``is_next``: at the expected number; ``is_jump``: behind it; ``is_missing``: in the open gap and
+    not given up. The terms whose sums these are come from registers. ``is_taken`` is decided.
     """
 
     def __init__(self, name: str, item: Any, following: Value, is_valid: Value) -> None:
         self.name, self.item, self.following, self.is_valid = name, item, following, is_valid
         self.number: Value = item.message.sequence_number
-        self.is_new, self.is_next, self.is_missing = (
-            Signal(name=f"{what}_{name}") for what in ("is_new", "is_next", "is_missing")
+        self.is_next, self.is_jump, self.is_missing = (
+            Signal(name=f"{what}_{name}") for what in ("is_next", "is_jump", "is_missing")
         )
         self.is_taken = Signal(name=f"is_taken_{name}")
         self.wants = Signal(name=f"wants_{name}")
@@ -65,8 +64,8 @@ class Candidate:
     def know(self, m: Module, terms: Mapping[str, Sequence[Value]]) -> None:
         """Where the number stands in the next cycle: each of the three the sum of some terms."""
         for what, sum_ in (
-            ("new", self.is_new),
             ("next", self.is_next),
+            ("jump", self.is_jump),
             ("missing", self.is_missing),
         ):
             kept = Signal(len(terms[what]), name=f"{what}_terms_{self.name}")
@@ -83,18 +82,19 @@ class Candidate:
         """What it wants, and what it does to the state when it is taken."""
         does = self.is_taken & is_arbitrating
         is_start = self.item.is_start & ~self.item.is_message
+        is_new = self.is_next | self.is_jump
         m.d.comb += [
             self.wants.eq(
                 Mux(
                     self.item.is_message,
-                    self.is_new | self.is_missing,
-                    is_start | is_arbitrating & self.is_new,
+                    is_new | self.is_missing | ~is_arbitrating,
+                    is_start | is_arbitrating & is_new,
                 )
             ),
             self.starts.eq(self.is_taken & is_start),
-            self.moves.eq((does & self.is_new) | self.starts),
-            self.opens.eq(does & self.is_new & ~self.is_next & is_started & ~is_start),
-            self.is_late.eq(does & ~self.is_new & ~is_start),
+            self.moves.eq((does & is_new) | self.starts),
+            self.opens.eq(does & self.is_jump & is_started & ~is_start),
+            self.is_late.eq(does & self.is_missing & ~is_start),
         ]
 
 
@@ -273,30 +273,24 @@ class Arbiter(wiring.Component):
             changes_gap.eq(Cat(*((c.opens, c.is_late, c.starts) for c in anyone)).any()),
         ]
         # One gate behind each comparison, as those come late; few terms, as they are summed next.
-        # Without arbitration everything counts as new, and moves nothing.
-        new: list[Value] = [reaches_expected & ~moves | ~self.is_arbitrating]
         at: list[Value] = [expected.is_equal() & ~moves]
+        jump: list[Value] = [expected.is_more() & ~moves]
         missing: list[Value] = [gap_next.is_at_least() & is_before_end & ~changes_gap]
         if own is not None:
-            new[0] |= own.moves
             at[0] |= own.moves
             missing[0] |= own.is_late & is_before_end
-        by_others: list[Value] = []
         at_others: list[Value] = []
+        jump_others: list[Value] = []
         late_others: list[Value] = []
         for other, order in others:
-            reaches = Signal(name=f"{candidate.name}_reaches_{other.name}")
-            m.d.comb += reaches.eq(order.is_at_least())
-            by_others.append(reaches & other.moves)
             at_others.append(order.is_equal() & other.moves)
-            late_others.append(other.is_late & reaches)
-            missing.append(
-                other.opens & reaches_expected & ~reaches & ~order.is_equal(other.number)
-            )
-        new.append(Cat(*by_others).any())
+            jump_others.append(order.is_more() & other.moves)
+            late_others.append(order.is_at_least() & other.is_late)
+            missing.append(other.opens & reaches_expected & order.is_less(other.number))
         at.append(Cat(*at_others).any())
+        jump.append(Cat(*jump_others).any())
         missing.append(Cat(*late_others).any() & is_before_end)
-        candidate.know(m, {"new": new, "next": at, "missing": missing})
+        candidate.know(m, {"next": at, "jump": jump, "missing": missing})
 
     def _move(self, m: Module, candidates: Sequence[Candidate], is_started: Signal) -> None:
         """The event and the state after it, from the candidate that is taken."""

@@ -68,17 +68,19 @@ class ArbiterQueue(wiring.Component):
         last, first = Signal(QUEUE_BITS + 1), Signal(QUEUE_BITS + 1)
         is_idle = [Signal(name=f"is_idle_{name}") for name in "ab"]
         idle_number = [Signal(SEQUENCE_NUMBER_BITS, name=f"idle_number_{name}") for name in "ab"]
-        is_full, has_more, has_room = Signal(), Signal(), Signal()
+        is_full, may_write = Signal(), Signal(init=1)  # the same, for the wide way to the RAM
+        is_almost_full, has_more, has_room = Signal(), Signal(), Signal()
         loads, is_last, is_occupied = Signal(), Signal(), Signal()
-        keeps, still_more, puts = Signal(), Signal(), Signal()
+        keeps, still_more, puts, will_be_full = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            is_full.eq((last ^ first) == 1 << QUEUE_BITS),
+            is_almost_full.eq((last - first)[: QUEUE_BITS + 1] == (1 << QUEUE_BITS) - 1),
+            will_be_full.eq(~loads & (is_full | (puts & is_almost_full))),
             has_room.eq(~self.has_message & ~is_full),
             self.is_overrun.eq(self.push & is_full),
             self.start.ready.eq(has_room & ~Cat(is_idle).any()),
             write.addr.eq(last),
             write.data.eq(self.item),
-            write.en.eq(~is_full),  # what is not put there is written over by what is
+            write.en.eq(may_write),  # what is not put there is written over by what is
             puts.eq((self.push & ~is_full) | (has_room & (Cat(is_idle).any() | self.start.valid))),
             read.addr.eq(first),
             self.is_empty.eq(~is_occupied),
@@ -88,7 +90,12 @@ class ArbiterQueue(wiring.Component):
             keeps.eq(loads | still_more | (self.has_head & ~self.pop)),
         ]
         # Decisions need to know whether anything waits: registers say it.
-        m.d.sync += [has_more.eq(still_more | puts), is_occupied.eq(keeps | puts)]
+        m.d.sync += [
+            has_more.eq(still_more | puts),
+            is_occupied.eq(keeps | puts),
+            is_full.eq(will_be_full),
+            may_write.eq(~will_be_full),
+        ]
         number = Mux(
             is_idle[0], idle_number[0], Mux(is_idle[1], idle_number[1], self.start.payload)
         )

@@ -13,13 +13,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
 LOW_BITS = 20
 """Numbers less than half of two to this power apart are ordered by so many bits."""
 
 HIGH_FROM = LOW_BITS - 2
 """Numbers whose bits from here on differ by at most one are near."""
+
+GROUP_BITS = 4
+"""Bits of a difference that are looked at in the cycle in which it is made."""
 
 KNOWN_CYCLES = 2
 """Cycles from a jump of a number until what is known is right."""
@@ -43,12 +46,22 @@ class NumberOrder:
         self.left, self.right = left, right
         bits = len(left) - HIGH_FROM
         difference = Signal(bits + 1, name=f"difference_{name}")
+        # 0 or 1 is near, and -1
+        groups = [difference[at : at + GROUP_BITS] for at in range(1, bits + 1, GROUP_BITS)]
+        zeros = Signal(len(groups), name=f"zeros_{name}", init=(1 << len(groups)) - 1)
+        ones = Signal(len(groups) + 1, name=f"ones_{name}")
+        is_below = Signal(name=f"is_below_{name}")
         self.known = Distance(Signal(name=f"is_near_{name}"), Signal(name=f"is_above_{name}"))
         self.found = Distance(Signal(name=f"found_near_{name}"), Signal(name=f"found_above_{name}"))
-        m.d.sync += difference.eq(left[HIGH_FROM:] - right[HIGH_FROM:])
         m.d.comb += [
-            self.found.is_near.eq(~difference[1:].any() | difference.all()),
-            self.found.is_above.eq(~difference[-1]),
+            difference.eq(left[HIGH_FROM:] - right[HIGH_FROM:]),
+            self.found.is_near.eq(zeros.all() | ones.all()),
+            self.found.is_above.eq(~is_below),
+        ]
+        m.d.sync += [
+            is_below.eq(difference[-1]),
+            zeros.eq(Cat(~group.any() for group in groups)),
+            ones.eq(Cat(*(group.all() for group in groups), difference[0])),
         ]
         self.base = self.found
 
@@ -74,11 +87,12 @@ class NumberOrder:
     @staticmethod
     def _chosen(sources: Sequence[tuple[Value, Distance | None]], otherwise: Distance) -> Distance:
         """The distance whose bit is 1; of those at most one is."""
-        is_near, is_above = otherwise.is_near, otherwise.is_above
+        no_bit = ~Cat(*(bit for bit, _ in sources)).any()
+        near, above = [no_bit & otherwise.is_near], [no_bit & otherwise.is_above]
         for bit, source in sources:
-            is_near = Mux(bit, source.is_near if source else 1, is_near)
-            is_above = Mux(bit, source.is_above if source else 1, is_above)
-        return Distance(is_near, is_above)
+            near.append(bit & source.is_near if source else bit)
+            above.append(bit & source.is_above if source else bit)
+        return Distance(Cat(*near).any(), Cat(*above).any())
 
     def reversed(self, left: Value, right: Value) -> NumberOrder:
         """The same the other way round, of numbers next to ``right`` and to ``left``."""
@@ -93,6 +107,16 @@ class NumberOrder:
         """Whether ``left`` is ``right`` or above it."""
         low = (self.left[:LOW_BITS] - self.right[:LOW_BITS])[LOW_BITS - 1]
         return Mux(self.known.is_near, ~low, self.known.is_above)
+
+    def is_more(self) -> Value:
+        """Whether ``left`` is above ``right``."""
+        low = (self.right[:LOW_BITS] - self.left[:LOW_BITS])[LOW_BITS - 1]
+        return Mux(self.known.is_near, low, self.known.is_above)
+
+    def is_less(self, right: Value) -> Value:
+        """Whether ``left`` is below a number next to ``right``."""
+        low = (self.left[:LOW_BITS] - right[:LOW_BITS])[LOW_BITS - 1]
+        return Mux(self.known.is_near, low, ~self.known.is_above)
 
     def is_equal(self, right: Value | None = None) -> Value:
         """Whether ``left`` is ``right``, or the given number next to that."""
