@@ -169,10 +169,12 @@ class RiskGate(wiring.Component):
         was_seen = Signal()
         quiet = Signal(range(STEADY_CYCLES + 1))
         is_quiet, is_full, has_number = Signal(), Signal(), Signal()
-        init_done = Cat(
-            part.init_done for part in (self.limits, self.kills, ledger, self.recent, self.rates)
-        ).all()
+        was_steady, has_room, init_done = Signal(), Signal(), Signal()
+        parts = (self.limits, self.kills, ledger, self.recent, self.rates)
         m.d.sync += [
+            init_done.eq(Cat(part.init_done for part in parts).all()),
+            has_room.eq(holder.held_notional.any()),
+            was_steady.eq((quiet == STEADY_CYCLES) & is_quiet),
             shown.eq(self.trigger.candidate),
             shown_t_ns.eq(self.t_ns),
             indexes[0].eq(self.symbol_index),
@@ -184,7 +186,9 @@ class RiskGate(wiring.Component):
             ),
             is_full.eq(ledger.totals.open_orders[-1]),
         ]
-        # a commit of limits takes effect long before this has counted to its end
+        # A commit of limits takes effect long before this has counted to its end. What is offered
+        # ends the quiet, not what is under way; nothing begins in the cycle in which a request is
+        # taken, nor behind it, so what was steady in the cycle before still is.
         m.d.comb += is_quiet.eq(
             ledger.is_idle
             & ledger.ratio_is_settled
@@ -192,7 +196,7 @@ class RiskGate(wiring.Component):
             & self.recent.remember_ready
             & self.rates.take_ready
             & ~holder.takes_order
-            & (sequence.uses_held | ~holder.held_notional.any())
+            & (sequence.uses_held | ~(has_room | self.tell.valid))
         )
         with m.If(~is_quiet):
             m.d.sync += quiet.eq(0)
@@ -216,9 +220,7 @@ class RiskGate(wiring.Component):
                 | (self.host.payload.action == Action.CANCEL)
             ),
             sequence.was_seen.eq(was_seen),
-            sequence.is_steady.eq(
-                (quiet == STEADY_CYCLES) & is_quiet & has_number & ~self.top_is_changing
-            ),
+            sequence.is_steady.eq(was_steady & has_number & ~self.top_is_changing),
             self.trigger.ready.eq(sequence.trigger_ready),
             self.host.ready.eq(sequence.host_ready & ~self.tell.valid),
             ledger.look_up_valid.eq(sequence.asks),
