@@ -56,7 +56,7 @@ class RecentOrders(wiring.Component):
     but not while ``remember_ready`` is 0: then ``holds`` means nothing.
 
     ``remember_valid``, ``remember_key``, ``remember_t_ns``: the order passed; taken while
-    ``remember_ready``, in the table when it is ready again (7 cycles).
+    ``remember_ready``, in the table when it is ready again (8 cycles).
     """
 
     def __init__(self, symbol_bits: int = 10, strategy_bits: int = 4) -> None:
@@ -101,12 +101,15 @@ class RecentOrders(wiring.Component):
         same, ages, is_below = self._compare(
             m, ways, Mux(is_busy, new.key.as_value(), self.key.as_value())
         )
-        m.d.sync += self.holds.eq(Cat(*(same[i] & is_below[i] for i in range(WAYS))).any())
+        was_same, was_below = Signal(WAYS), Signal(WAYS)
+        m.d.sync += [was_same.eq(Cat(*same)), was_below.eq(Cat(*is_below))]
+        m.d.comb += self.holds.eq((was_same & was_below).any())
 
-        # replacement: read, match, compare the ages of two and two, compare the older, write
+        # replacement: read, match and compare the ages of two and two, compare the older, write
         found = Signal(WAYS)
         older = [Signal(range(WAYS), name=f"older_{i}") for i in range(WAYS // 2)]
         oldest_ages = [Signal(TIME_BITS, name=f"oldest_age_{i}") for i in range(WAYS // 2)]
+        is_second = Signal(WAYS // 2)  # the older of two
         chosen = Signal(range(WAYS))
         m.d.comb += self.remember_ready.eq(~is_busy & self.init_done)
         with m.FSM(name="replacement"):
@@ -123,13 +126,16 @@ class RecentOrders(wiring.Component):
             with m.State("COMPARE"):
                 m.next = "PAIRS"
             with m.State("PAIRS"):
-                m.d.sync += found.eq(Cat(*same))
+                m.d.sync += [
+                    found.eq(Cat(*same)),
+                    is_second.eq(Cat(ages[2 * i + 1] < ages[2 * i] for i in range(len(is_second)))),
+                ]
+                m.next = "OLDER"
+            with m.State("OLDER"):
                 for i, (index, age) in enumerate(zip(older, oldest_ages, strict=True)):
-                    second = Signal(name=f"second_{i}")
-                    m.d.comb += second.eq(ages[2 * i + 1] < ages[2 * i])
                     m.d.sync += [
-                        index.eq(2 * i + second),
-                        age.eq(Mux(second, ages[2 * i + 1], ages[2 * i])),
+                        index.eq(2 * i + is_second[i]),
+                        age.eq(Mux(is_second[i], ages[2 * i + 1], ages[2 * i])),
                     ]
                 m.next = "OLDEST"
             with m.State("OLDEST"):
