@@ -23,7 +23,7 @@ from amaranth.lib.wiring import In, Out
 from hw.arbiter_queue import ArbiterQueue, StartSignature, item_layout
 from hw.event import CYCLE_BITS, SEQUENCE_NUMBER_BITS, event_layout
 from hw.line_signature import PARSER_CYCLES, ParsedLine
-from hw.number_order import KNOWN_CYCLES, Distance, NumberOrder
+from hw.number_order import KNOWN_CYCLES, NumberOrder
 from hw.request import SYMBOL_BITS
 from hw.symbol_filter import symbol_layout
 from nic.framing.enumerations import ARBITER
@@ -205,7 +205,6 @@ class Arbiter(wiring.Component):
             order.follow(m)
         all_ = (a, b, head)
         before = {c.name: c.before(m) for c in all_}
-        opens = Cat(*(c.opens for c in all_)).any()
         opened = Cat(*(before[c.name].opens for c in all_)).any()
         for candidate, number, own, others in (
             (a, up_a, a, {"b": a_b, "head": a_head}),
@@ -219,32 +218,22 @@ class Arbiter(wiring.Component):
 
             def by(
                 what: str,
-                bits: Mapping[str, Candidate | Changes],
                 own: Candidate | None = own,
                 others: Mapping[str, NumberOrder] = others,
-            ) -> list[tuple[Value, Distance | None]]:
-                """The distance to the number of whichever candidate did that."""
-                found: list[tuple[Value, Distance | None]] = [
-                    (getattr(bits[other], what), order.found) for other, order in others.items()
+            ) -> list[tuple[Value, NumberOrder | None]]:
+                """Who did that in the cycle before, and the distance to the number of each."""
+                found: list[tuple[Value, NumberOrder | None]] = [
+                    (getattr(before[other], what), order) for other, order in others.items()
                 ]
-                return found if own is None else [*found, (getattr(bits[own.name], what), None)]
+                return found if own is None else [*found, (getattr(before[own.name], what), None)]
 
-            now = {c.name: c for c in all_}
-            expected.follow(m, by("moves", now), by("moves", before))
-            gap_end.follow(m, by("opens", now), by("opens", before))
+            expected.follow(m, by("moves"))
+            gap_end.follow(m, by("opens"))
             gap_next.follow(
                 m,
-                [
-                    *by("is_late", now),
-                    (opens, expected.base),
-                    (head.starts, gap_end.base),
-                ],
-                [
-                    *by("is_late", before),
-                    (opened, expected.found),
-                    (before["head"].starts, gap_end.found),
-                ],
+                [*by("is_late"), (opened, expected), (before["head"].starts, gap_end)],
             )
+            now = {c.name: c for c in all_}
             self._look_ahead(m, candidate, own, (expected, gap_next, gap_end), others, now)
 
     def _look_ahead(

@@ -65,24 +65,33 @@ class NumberOrder:
         ]
         self.base = self.found
 
-    def follow(
-        self,
-        m: Module,
-        now: Sequence[tuple[Value, Distance | None]] = (),
-        before: Sequence[tuple[Value, Distance | None]] = (),
-    ) -> None:
+    def follow(self, m: Module, changes: Sequence[tuple[Value, NumberOrder | None]] = ()) -> None:
         """Keep what is known up to date; call once.
 
-        Where ``right`` becomes another number in a cycle whose bit is 1, the distance to that is
-        taken over (``None``: it is ``left``, or next to it). ``now`` are bits of this cycle,
-        ``before`` those of the one before, of which ``found`` does not know yet.
+        Where ``right`` became another number in the cycle before, the bit of that is 1 (of one at
+        most), and the distance to that number is taken over (``None``: it is ``left``, or next to
+        it), as ``found`` does not know of it yet.
+
+        What was known in the cycle before is chosen from in the next one: the bits come late in
+        their own, and here is time while low bits are compared.
         """
-        self.base = self._chosen(before, self.found)
-        after = self._chosen(now, self.base)
-        m.d.sync += [
+        self.base = self._chosen(
+            [(bit, order.found if order else None) for bit, order in changes], self.found
+        )
+        after = self._chosen(
+            [(bit, self._registered(m, order.base) if order else None) for bit, order in changes],
+            self._registered(m, self.base),
+        )
+        m.d.comb += [
             self.known.is_near.eq(after.is_near),
             self.known.is_above.eq(after.is_above),
         ]
+
+    def _registered(self, m: Module, distance: Distance) -> Distance:
+        """The distance of the cycle before."""
+        kept = Distance(Signal(name="was_near"), Signal(name="was_above"))
+        m.d.sync += [kept.is_near.eq(distance.is_near), kept.is_above.eq(distance.is_above)]
+        return kept
 
     @staticmethod
     def _chosen(sources: Sequence[tuple[Value, Distance | None]], otherwise: Distance) -> Distance:
