@@ -101,7 +101,6 @@ class BestPriceSearch(wiring.Component):
                 self.wanted_symbol.eq(self.symbol_index),
                 self.wanted_is_buy.eq(self.is_buy),
                 has_best.eq(0),
-                best_rank.eq(0),
                 next_place.eq(0),
             ]
         with m.Elif(self.acknowledge):

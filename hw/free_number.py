@@ -15,7 +15,7 @@ class FreeNumber(wiring.Component):
     """Numbers count up from 1 and skip those whose place (the remainder by the table) is taken.
 
     Members: ``number``: the next to give, right while ``is_ready``; the search goes on by itself,
-    three cycles per place. ``take``: it is given now (only while ``is_ready``). ``free``,
+    four cycles per place. ``take``: it is given now (only while ``is_ready``). ``free``,
     ``place``: the order there is gone; when the search went past that place, it goes back. Neither
     comes in the cycle after another. With every place taken it is not ready.
     """
@@ -49,6 +49,7 @@ class FreeNumber(wiring.Component):
         candidate = Signal(NUMBER_BITS, init=1)  # first + passed
         known = Signal(2)  # is_taken is of the candidate when the second bit is 1
         looks = Signal()  # at the place of the candidate, and knows of it
+        goes_on = Signal()
         freed = Signal(2)
         freed_distance, freed_number = Signal(bits), Signal(NUMBER_BITS)
         goes_back, back_distance = Signal(), Signal(bits)
@@ -69,14 +70,15 @@ class FreeNumber(wiring.Component):
             back_distance.eq(freed_distance),
             freed_number.eq(first + freed_distance),
             known.eq(Cat(self.init_done, known[0])),
-            self.is_ready.eq(looks & ~is_taken),
+            self.is_ready.eq(looks & ~is_taken & ~goes_on),
+            goes_on.eq(looks & is_taken & ~goes_on),
         ]
         with m.If(self.take):
             m.d.sync += [first.eq(candidate + 1), candidate.eq(candidate + 1), passed.eq(0)]
         with m.Elif(goes_back):
             m.d.sync += [candidate.eq(freed_number), passed.eq(back_distance)]
-        with m.Elif(looks & is_taken):
-            m.d.sync += [candidate.eq(candidate + 1), passed.eq(passed + 1), known.eq(0)]
-        with m.If(self.take | self.free | freed.any()):
+        with m.Elif(goes_on):
+            m.d.sync += [candidate.eq(candidate + 1), passed.eq(passed + 1)]
+        with m.If(self.take | self.free | freed.any() | goes_on):
             m.d.sync += known.eq(0)
         return m

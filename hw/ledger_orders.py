@@ -20,24 +20,24 @@ def find(m: Module, s: LedgerState) -> None:
         s.steps.go("READ")
     with s.steps.state("READ"):
         s.steps.go("TAKE")
+    with m.If(s.steps.ongoing("TAKE") | s.steps.ongoing("BEHIND")):
+        m.d.sync += order.eq(read_order)
     with s.steps.state("TAKE"):
-        m.d.sync += [
-            order.eq(read_order),
-            s.known.eq(read_symbol),
-            s.looks_at.eq(read_order.replaces),
-        ]
+        m.d.sync += [s.known.eq(read_symbol), s.looks_at.eq(read_order.replaces)]
         s.steps.go("CHECK")
         with m.If(s.is_(op.NEW)):
-            open_new(m, s)
-            s.steps.go("KNOW")
+            s.steps.go("OPEN")
         with m.If(s.is_search_result):
             s.steps.go("PRICE_FOUND")
+    with s.steps.state("OPEN"):
+        open_new(m, s)
+        s.steps.go("KNOW")
     with s.steps.state("CHECK"):
         m.d.sync += s.ports.order_found.eq(order.is_open & (order.number == s.key) & s.key.any())
         s.steps.go("BRANCH")
     with s.steps.state("BRANCH"):
-        is_order = s.ports.order_found & ~order.replaces.any()
-        is_in_flight = s.ports.order_found & order.replaces.any()
+        is_order = s.ports.order_found & ~s.is_in_flight
+        is_in_flight = s.ports.order_found & s.is_in_flight
         m.d.sync += s.other.eq(order.replaces)
         s.steps.go("IDLE")
         with m.If(s.is_(op.CANCEL)):
@@ -73,7 +73,6 @@ def find(m: Module, s: LedgerState) -> None:
                 )
             ]
     with s.steps.state("BEHIND"):
-        m.d.sync += order.eq(read_order)
         s.steps.go("COMPARE")
     with s.steps.state("COMPARE"):
         s.steps.go("EDIT")
@@ -103,6 +102,7 @@ def edit(m: Module, s: LedgerState) -> None:
     """Change the order's row; before, see what it reserved."""
     order, op = s.ports.order, Operation
     _, read_symbol = s.symbols.read(1)
+    change_order(m, s)
     with s.steps.state("EDIT"):
         m.d.sync += [
             s.old_shares.eq(s.most_shares()),
@@ -110,11 +110,14 @@ def edit(m: Module, s: LedgerState) -> None:
             s.old_price.eq(s.furthest_price()),
             s.taken_shares.eq(Mux(s.fill_leaves_some, s.quantity, order.leaves)),
             s.was_unacknowledged.eq(~order.is_acknowledged),
+            s.does.takes_shares.eq(s.has_order & s.is_(op.FILL, op.CANCELED)),
+            s.does.fills.eq(s.has_order & s.is_(op.FILL)),
+            s.does.sets_terms.eq(s.has_order & s.is_(op.TERMS, op.REPLACED)),
+            s.does.ends_pending.eq(s.has_order & s.is_(op.REPLACED, op.REPLACE_ENDED)),
+            s.does.replaces.eq(s.has_order & s.is_(op.REPLACE)),
         ]
         s.steps.go("CHANGE")
     with s.steps.state("CHANGE"):
-        with m.If(s.has_order):
-            change_order(m, s)
         adds = (s.side == BUY) ^ s.is_(op.BROKEN)
         m.d.sync += s.shares_moved.eq(Mux(adds, s.quantity, -s.quantity))
         with m.If(~s.is_(op.FILL, op.BROKEN)):
@@ -130,19 +133,21 @@ def edit(m: Module, s: LedgerState) -> None:
     with s.steps.state("MOVE"):
         # the position, and what values it; known.position_notional is the value before
         known, position = s.known, read_symbol.position
-        m.d.sync += [
-            known.eq(read_symbol),
-            known.position.eq(position + s.shares_moved),
-            s.was_short.eq(position < 0),
-        ]
+        m.d.sync += [known.eq(read_symbol), s.was_short.eq(position < 0)]
         with m.If(s.is_(op.FILL, op.MARK)):
             m.d.sync += known.mark_price.eq(s.price)
         with m.If(s.is_(op.FILL) & s.has_order):
             m.d.sync += s.strategies[order.strategy].eq(s.next_count)
+        s.steps.go("SUM")
+    with s.steps.state("SUM"):
+        m.d.sync += s.new_position.eq(s.known.position + s.shares_moved)
         s.steps.go("SIZE")
     with s.steps.state("SIZE"):
-        position = s.known.position
-        m.d.sync += s.size.eq(Mux(position < 0, -position, position))
+        position = s.new_position
+        m.d.sync += [
+            s.known.position.eq(position),
+            s.size.eq(Mux(position < 0, -position, position)),
+        ]
         s.steps.go("MULTIPLY")
     with s.steps.state("MULTIPLY"):
         m.d.sync += s.slot.eq(s.slot + 1)
@@ -163,63 +168,57 @@ def edit(m: Module, s: LedgerState) -> None:
 
 def change_order(m: Module, s: LedgerState) -> None:
     """What each operation does to the order's row, and which other row it touches."""
-    order, op = s.ports.order, Operation
+    order, op, does = s.ports.order, Operation, s.does
     taken, pending_leaves = s.taken_shares, order.pending_leaves
-    ends_pending = [order.pending.eq(0), order.pending_leaves.eq(0),
-                    order.pending_price.eq(0), order.pending_notional.eq(0)]  # fmt: skip
-    with m.If(s.is_(op.FILL, op.CANCELED)):
-        m.d.sync += [order.leaves.eq(order.leaves - taken), order.is_acknowledged.eq(1)]
-        with m.If(s.is_(op.FILL)):
-            m.d.sync += [
-                order.executed.eq(order.executed + taken),
-                pending_leaves.eq(Mux(pending_leaves > taken, pending_leaves - taken, 0)),
-            ]
-    with m.If(s.is_(op.TERMS)):
+    with m.If(does.takes_shares):
+        m.d.sync += order.leaves.eq(order.leaves - taken)
+    with m.If(does.sets_terms):
+        m.d.sync += [order.leaves.eq(s.quantity), order.price.eq(s.price)]
+    with m.If(does.takes_shares | does.sets_terms):
+        m.d.sync += order.is_acknowledged.eq(1)
+    with m.If(does.fills):
         m.d.sync += [
-            order.leaves.eq(s.quantity),
-            order.price.eq(s.price),
-            order.is_acknowledged.eq(1),
+            order.executed.eq(order.executed + taken),
+            pending_leaves.eq(Mux(pending_leaves > taken, pending_leaves - taken, 0)),
         ]
-    with m.If(s.is_(op.CLOSED)):
-        has_pending = order.pending.any()
-        m.d.sync += [
-            s.is_gone.eq(1),
-            s.other.eq(order.pending),
-            s.has_other.eq(has_pending),
-            s.fewer_open.eq(1 + has_pending),
-            s.fewer_unacknowledged.eq(s.was_unacknowledged + has_pending),
-        ]
-    with m.If(s.is_(op.REPLACED)):
-        is_gone = ~s.quantity.any()
-        m.d.sync += [
-            *ends_pending,
-            order.number.eq(s.key),
-            order.leaves.eq(s.quantity),
-            order.price.eq(s.price),
-            order.is_acknowledged.eq(1),
-            order.cancel_in_flight.eq(s.kept_cancel),
-            s.is_gone.eq(is_gone),
-            s.has_other.eq(1),  # the original
-            s.fewer_open.eq(1 + is_gone),
-            s.fewer_unacknowledged.eq(1 + s.was_unacknowledged),
-        ]
-    with m.If(s.is_(op.REPLACE_ENDED)):
-        m.d.sync += [
-            *ends_pending,
-            s.other.eq(s.key),
-            s.has_other.eq(1),
-            s.fewer_open.eq(1),
-            s.fewer_unacknowledged.eq(1),
-        ]
-    with m.If(s.is_(op.REPLACE)):
+    with m.If(does.ends_pending):
+        m.d.sync += [order.pending.eq(0), pending_leaves.eq(0)]
+        m.d.sync += [order.pending_price.eq(0), order.pending_notional.eq(0)]
+    with m.If(does.replaces):
         m.d.sync += [
             order.pending.eq(s.new_number),
-            order.pending_leaves.eq(s.quantity - order.executed),
+            pending_leaves.eq(s.quantity - order.executed),
             order.pending_price.eq(s.price),
             order.pending_notional.eq(s.given.notional),
             s.other.eq(s.new_number),
             s.has_other.eq(1),
             s.is_new_row.eq(1),
         ]
-    with m.If(s.is_(op.FILL, op.CANCELED, op.TERMS)):
-        m.d.sync += s.fewer_unacknowledged.eq(s.was_unacknowledged)
+    with m.If(s.steps.ongoing("CHANGE") & s.has_order):
+        with m.If(s.is_(op.FILL, op.CANCELED, op.TERMS)):
+            m.d.sync += s.fewer_unacknowledged.eq(s.was_unacknowledged)
+        with m.If(s.is_(op.CLOSED)):
+            m.d.sync += [
+                s.is_gone.eq(1),
+                s.other.eq(order.pending),
+                s.has_other.eq(s.has_pending),
+                s.fewer_open.eq(1 + s.has_pending),
+                s.fewer_unacknowledged.eq(s.was_unacknowledged + s.has_pending),
+            ]
+        with m.If(s.is_(op.REPLACED)):
+            is_gone = ~s.quantity.any()
+            m.d.sync += [
+                order.number.eq(s.key),
+                order.cancel_in_flight.eq(s.kept_cancel),
+                s.is_gone.eq(is_gone),
+                s.has_other.eq(1),  # the original
+                s.fewer_open.eq(1 + is_gone),
+                s.fewer_unacknowledged.eq(1 + s.was_unacknowledged),
+            ]
+        with m.If(s.is_(op.REPLACE_ENDED)):
+            m.d.sync += [
+                s.other.eq(s.key),
+                s.has_other.eq(1),
+                s.fewer_open.eq(1),
+                s.fewer_unacknowledged.eq(1),
+            ]

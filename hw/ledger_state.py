@@ -33,10 +33,27 @@ SOURCE_LAYOUT = data.StructLayout(
 )
 """Where an operation comes from, a bit for each."""
 
+CHANGE_LAYOUT = data.StructLayout(
+    dict.fromkeys(("takes_shares", "fills", "sets_terms", "ends_pending", "replaces"), 1)
+)
+"""What changes in an order's row; 1 in the step of the change only."""
+
 STEPS = (
-    *("IDLE", "PREPARE", "FETCH", "READ", "TAKE", "CHECK", "BRANCH", "BEHIND", "COMPARE"),
-    *("EDIT", "CHANGE", "KNOW", "MOVE", "SIZE", "MULTIPLY", "RESERVE", "DIFFER", "ADD", "BEST"),
-    *("PRICE_FOUND", "WRITE", "SHOW", "STORE", "WRITE_OTHER", "SEARCH"),
+    *("IDLE", "PREPARE", "FETCH", "READ", "TAKE", "OPEN", "CHECK", "BRANCH", "BEHIND", "COMPARE"),
+    *(
+        "EDIT",
+        "CHANGE",
+        "KNOW",
+        "MOVE",
+        "SUM",
+        "SIZE",
+        "MULTIPLY",
+        "RESERVE",
+        "DIFFER",
+        "ADD",
+        "BEST",
+    ),
+    *("PRICE_FOUND", "PRICE_TAKEN", "WRITE", "SHOW", "STORE", "WRITE_OTHER", "SEARCH"),
     *("FETCH_AGAIN", "READ_AGAIN"),
 )
 """Of an operation; not every one takes all of them."""
@@ -104,14 +121,20 @@ class LedgerState:
 
         # of the order as it was in the cycle before
         self.is_buy = Signal()
+        self.has_pending = Signal()
         self.pending_is_more = Signal()  # the replace in flight asks for more shares than are open
         self.pending_is_worth_more = Signal()
         self.pending_is_further = Signal()  # its price is the more aggressive one
         self.fill_leaves_some = Signal()
+        self.is_in_flight = Signal()  # it replaces another, and is no order yet
         self.next_count = Signal(EXECUTION_BITS)  # executions of its strategy, and one
 
+        self.does = Signal(CHANGE_LAYOUT)
+
         self.known = Signal(ports.symbol_shape)  # the symbol's row
-        self.side_row = Signal(side_layout(ports.order_bits))
+        self.side_row, self.new_side_row = (
+            Signal(side_layout(ports.order_bits), name=name) for name in ("side_row", "new_side")
+        )
         self.old_shares, self.new_shares = (
             Signal(QUANTITY_BITS, name=f"{when}_shares") for when in ("old", "new")
         )
@@ -122,6 +145,7 @@ class LedgerState:
             Signal(PRICE_BITS, name=f"{when}_price") for when in ("old", "new")
         )
         self.taken_shares = Signal(QUANTITY_BITS)
+        self.new_position = Signal(signed(POSITION_BITS))
         self.shares_moved = Signal(signed(QUANTITY_BITS + 1))  # into the position
         self.executions = Signal(EXECUTION_BITS)
         self.needs_search = Signal()
@@ -179,8 +203,7 @@ class LedgerState:
             (self.size[QUANTITY_BITS:], known.mark_price),
             (self.quantity, self.price),
         )
-        # without reset and without enable, so that they can be the multiplier's own
-        shares, price = Signal(QUANTITY_BITS, reset_less=True), Signal(PRICE_BITS, reset_less=True)
+        shares, price = Signal(QUANTITY_BITS), Signal(PRICE_BITS)
         m.d.sync += [shares.eq(self.ports.ratio), price.eq(self.executions)]  # the last ones
         with m.Switch(self.slot):
             for number, (left, right) in enumerate(factors):
@@ -194,16 +217,18 @@ class LedgerState:
     def _compare(self, m: Module) -> None:
         """What the steps ask of an order, a cycle ahead: as wide as it is, it fills a cycle."""
         order, count = self.ports.order, Signal(EXECUTION_BITS)
-        has_pending, is_above = Signal(), Signal()
+        is_above = Signal()
         m.d.sync += [
+            self.does.eq(0),
             self.is_buy.eq(order.side == BUY),
             self.pending_is_more.eq(order.pending_leaves > order.leaves),
             self.pending_is_worth_more.eq(order.pending_notional > order.notional),
-            has_pending.eq(order.pending.any()),
+            self.has_pending.eq(order.pending.any()),
+            self.is_in_flight.eq(order.replaces.any()),
             is_above.eq(order.pending_price > order.price),
             self.fill_leaves_some.eq(self.quantity < order.leaves),
             count.eq(self.strategies[order.strategy]),
             self.next_count.eq(count + 1),
         ]
         # with equal prices it is no matter which
-        m.d.comb += self.pending_is_further.eq(has_pending & ~(is_above ^ self.is_buy))
+        m.d.comb += self.pending_is_further.eq(self.has_pending & ~(is_above ^ self.is_buy))

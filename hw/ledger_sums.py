@@ -14,11 +14,12 @@ from nic.offload.limits import QUANTITY_BITS
 
 def weigh(m: Module, s: LedgerState) -> None:
     """From what was and what is to what changes in the symbol's row and in the sums."""
-    order, known, side_row = s.ports.order, s.known, s.side_row
+    order, known, side_row, new_side_row = s.ports.order, s.known, s.side_row, s.new_side_row
     position_notional = Signal(MONEY_BITS)
-    net_before, net_after = (
-        Signal(signed(MONEY_BITS), name=f"net_{when}") for when in ("before", "after")
+    minus_before, minus_after = (
+        Signal(signed(MONEY_BITS), name=f"minus_{when}") for when in ("before", "after")
     )
+    is_short = Signal()
     net_change, gross_change = s.net_change, s.gross_change
     order_change = s.order_change
     position_change = Signal(signed(MONEY_BITS))
@@ -26,6 +27,13 @@ def weigh(m: Module, s: LedgerState) -> None:
     is_further, was_best, is_same = Signal(), Signal(), Signal()
     comes_in = (s.side == BUY) ^ s.is_(Operation.FILL)
     rests = s.order_part & ~s.is_gone
+    m.d.sync += [
+        new_side_row.open_shares.eq(side_row.open_shares + shares_change),
+        new_side_row.open_notional.eq(side_row.open_notional + order_change),
+        new_side_row.orders.eq(side_row.orders + rests - s.had),
+    ]
+    with m.If(s.steps.ongoing("RESERVE") | s.steps.ongoing("PRICE_TAKEN")):
+        m.d.sync += side_row.eq(Mux(s.is_buy, known.buy.as_value(), known.sell.as_value()))
     with s.steps.state("RESERVE"):
         low, high = s.size_notional
         m.d.sync += [
@@ -33,7 +41,6 @@ def weigh(m: Module, s: LedgerState) -> None:
             s.new_notional.eq(Mux(s.is_gone, 0, s.most_notional())),
             s.new_price.eq(s.furthest_price()),
             position_notional.eq(low + Cat(Const(0, QUANTITY_BITS), high)),
-            side_row.eq(Mux(s.is_buy, known.buy.as_value(), known.sell.as_value())),
         ]
         s.steps.go("DIFFER")
     with s.steps.state("DIFFER"):
@@ -42,8 +49,9 @@ def weigh(m: Module, s: LedgerState) -> None:
             shares_change.eq(s.new_shares - Mux(s.had, s.old_shares, 0)),
             order_change.eq(s.new_notional - Mux(s.had, s.old_notional, 0)),
             position_change.eq(position_notional - old_value),
-            net_before.eq(Mux(s.was_short, -old_value, old_value)),
-            net_after.eq(Mux(known.position < 0, -position_notional, position_notional)),
+            minus_before.eq(-old_value),
+            minus_after.eq(-position_notional),
+            is_short.eq(known.position < 0),
             s.cash_change.eq(Mux(comes_in, s.paid, -s.paid)),
             is_further.eq(reaches_further(s.is_buy, s.new_price, side_row.best_price)),
             was_best.eq(s.had & (s.old_price == side_row.best_price)),
@@ -55,33 +63,38 @@ def weigh(m: Module, s: LedgerState) -> None:
             gross_change.eq(
                 Mux(s.order_part, order_change, 0) + Mux(s.position_part, position_change, 0)
             ),
-            net_change.eq(net_after - net_before),
-            side_row.open_shares.eq(side_row.open_shares + shares_change),
-            side_row.open_notional.eq(side_row.open_notional + order_change),
-            side_row.orders.eq(side_row.orders + rests - s.had),
+            net_change.eq(
+                Mux(is_short, minus_after, position_notional)
+                - Mux(s.was_short, minus_before, known.position_notional)
+            ),
         ]
         with m.If(s.position_part):
             m.d.sync += known.position_notional.eq(position_notional)
         s.steps.go("BEST")
     with s.steps.state("BEST"):
+        m.d.sync += new_side_row.best_price.eq(side_row.best_price)
+        with m.If(s.is_search_result):
+            m.d.sync += new_side_row.best_price.eq(s.search.best_price)
         with m.If(s.order_part):
-            with m.If(~side_row.orders.any()):
-                m.d.sync += side_row.best_price.eq(0)
-            with m.Elif(rests & (is_further | (side_row.orders == 1))):
-                m.d.sync += side_row.best_price.eq(s.new_price)
+            with m.If(~new_side_row.orders.any()):
+                m.d.sync += new_side_row.best_price.eq(0)
+            with m.Elif(rests & (is_further | (new_side_row.orders == 1))):
+                m.d.sync += new_side_row.best_price.eq(s.new_price)
             with m.Elif(was_best & ~is_same):
                 m.d.sync += s.needs_search.eq(1)
         s.steps.go("WRITE")
     with s.steps.state("PRICE_FOUND"):
         is_buy_found = s.search.wanted_is_buy
         m.d.sync += [
-            side_row.eq(Mux(is_buy_found, known.buy.as_value(), known.sell.as_value())),
-            side_row.best_price.eq(s.search.best_price),
             order.side.eq(Mux(is_buy_found, BUY, 0)),
             s.is_buy.eq(is_buy_found),
+            shares_change.eq(0),
+            order_change.eq(0),
         ]
         m.d.comb += s.search.acknowledge.eq(1)
-        s.steps.go("WRITE")
+        s.steps.go("PRICE_TAKEN")
+    with s.steps.state("PRICE_TAKEN"):
+        s.steps.go("ADD")
 
 
 def row_ports(m: Module, s: LedgerState) -> None:
@@ -101,9 +114,9 @@ def row_ports(m: Module, s: LedgerState) -> None:
         s.numbers.place.eq(order.number),
     ]
     with m.If(s.row_changes & is_buy):
-        m.d.comb += s.symbols.write_data.buy.eq(s.side_row)
+        m.d.comb += s.symbols.write_data.buy.eq(s.new_side_row)
     with m.If(s.row_changes & ~is_buy):
-        m.d.comb += s.symbols.write_data.sell.eq(s.side_row)
+        m.d.comb += s.symbols.write_data.sell.eq(s.new_side_row)
     with m.If(s.is_gone):
         m.d.comb += s.orders.write_data.is_open.eq(0)
 
