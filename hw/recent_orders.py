@@ -56,7 +56,8 @@ class RecentOrders(wiring.Component):
     but not while ``remember_ready`` is 0: then ``holds`` means nothing.
 
     ``remember_valid``, ``remember_key``, ``remember_t_ns``: the order passed; taken while
-    ``remember_ready``, in the table when it is ready again (8 cycles).
+    ``remember_ready``, in the table when it is ready again (8 cycles). Until then ``key`` is to be
+    the same: its set is looked at (one way to the tables' address is long enough).
     """
 
     def __init__(self, symbol_bits: int = 10, strategy_bits: int = 4) -> None:
@@ -94,13 +95,11 @@ class RecentOrders(wiring.Component):
         m.d.comb += self.init_done.eq(ways[0].init_done)
         for way in ways:
             m.d.comb += [
-                way.read_address[0].eq(Mux(is_busy, new_set, set_of(self.key))),
+                way.read_address[0].eq(set_of(self.key)),
                 way.write_address.eq(new_set),
                 way.write_data.eq(new),
             ]
-        same, ages, is_below = self._compare(
-            m, ways, Mux(is_busy, new.key.as_value(), self.key.as_value())
-        )
+        same, ages, is_below = self._compare(m, ways)
         was_same, was_below = Signal(WAYS), Signal(WAYS)
         m.d.sync += [was_same.eq(Cat(*same)), was_below.eq(Cat(*is_below))]
         m.d.comb += self.holds.eq((was_same & was_below).any())
@@ -152,15 +151,15 @@ class RecentOrders(wiring.Component):
         return m
 
     def _compare(
-        self, m: Module, ways: list[SweptMemory], wanted: Value
+        self, m: Module, ways: list[SweptMemory]
     ) -> tuple[list[Value], list[Value], list[Value]]:
         """For each way, in cycle 2: same key, when it passed, is that below the window."""
-        key, key_later = Signal(len(wanted)), Signal(len(wanted))
+        key, key_later = Signal(self._key), Signal(self._key)
         earliest = Signal(TIME_BITS + 1)  # a passing after this is less than the window ago
         earliest_later = Signal.like(earliest)
         is_on = Signal(2)
         m.d.sync += [
-            key.eq(wanted),
+            key.eq(self.key),
             key_later.eq(key),
             earliest.eq(self.t_ns - self.window_ns),
             earliest_later.eq(earliest),
@@ -174,7 +173,7 @@ class RecentOrders(wiring.Component):
             row = way.read_data[0]
             age = row.passed_ns
             below = (high < age[half:]) | ((high <= age[half:]) & (low < age[:half]))
-            same.append(row.key.as_value() == key_later)
+            same.append(row.key.as_value() == key_later.as_value())
             ages.append(age)
             is_below.append(is_on[1] & (below | is_before_all))
         return same, ages, is_below

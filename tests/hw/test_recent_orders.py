@@ -101,7 +101,8 @@ def test_look_up_every_cycle(model) -> None:
     for request in known[::2]:
         reference.remember(request, 1_000)
         model.step(remember_valid=1, remember_key=key(request), remember_t_ns=1_000)
-        model.run(cycles=9, when=None)
+        while not model.step(key=key(request))["remember_ready"]:
+            pass
     asked = [r.choice(known) for _ in range(500)]
     columns = {
         name: np.array([key(request)[name] for request in asked], np.uint64)
