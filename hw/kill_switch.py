@@ -194,16 +194,13 @@ class KillSwitch(wiring.Component):
         heard_ns, deadline_ns = Signal(TIME_BITS), Signal(TIME_BITS + 1)
         was_heard = Signal()
         timeout_taken = Signal(TIMEOUT_BITS)
-        is_late = Signal()
+        counts, is_past, is_late = Signal(), Signal(), Signal()
+        m.d.comb += is_late.eq(counts & is_past)
         m.d.sync += [
             deadline_ns.eq(Mux(self.heartbeat, self.t_ns, heard_ns) + self.timeout_ns),
             timeout_taken.eq(self.timeout_ns),
-            is_late.eq(
-                was_heard
-                & self.timeout_ns.any()
-                & (timeout_taken == self.timeout_ns)
-                & (self.t_ns > deadline_ns)
-            ),
+            counts.eq(was_heard & self.timeout_ns.any() & (timeout_taken == self.timeout_ns)),
+            is_past.eq(self.t_ns > deadline_ns),
         ]
         with m.If(self.heartbeat):
             m.d.sync += [heard_ns.eq(self.t_ns), was_heard.eq(self.t_ns.any())]
