@@ -64,7 +64,7 @@ class BestPriceSearch(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Read, register, match, take: one place per cycle; a write has the right of way."""
+        """Read, register, match, rank, take: one place per cycle; writes have the right of way."""
         m = Module()
         m.submodules.table = table = SweptMemory(
             self._row, 1 << self.order_bits, registered=1, may_collide=False, late_write=True
@@ -73,11 +73,13 @@ class BestPriceSearch(wiring.Component):
         next_place = Signal(self.order_bits + 1)
         written = [Signal(self._row, name=f"written_{i}") for i in range(3)]
         row = Signal(self._row)
-        # prices as ranks: a greater one is more aggressive, on either side
-        rank, best_rank = Signal(PRICE_BITS), Signal(PRICE_BITS)
-        has_best = Signal()
+        # Prices as ranks: a greater one is more aggressive, on either side. The highest bit says
+        # that there is a price: rows that are not meant have rank 0.
+        row_rank = Signal(PRICE_BITS)
+        rank, best_rank = Signal(PRICE_BITS + 1), Signal(PRICE_BITS + 1)
         is_read, is_written, is_match = Signal(2), Signal(3), Signal()
         is_row, is_late_write, goes_on = Signal(), Signal(), Signal()
+        is_sell = ~self.wanted_is_buy
         m.d.comb += [
             self.init_done.eq(table.init_done),
             table.write_enable.eq(self.write),
@@ -87,20 +89,19 @@ class BestPriceSearch(wiring.Component):
             # a written row goes the way of a read one; none is read in its cycle
             goes_on.eq(self.is_busy & ~next_place[-1] & ~is_late_write),
             self.best_price.eq(
-                Mux(has_best, best_rank ^ (~self.wanted_is_buy).replicate(PRICE_BITS), 0)
+                Mux(best_rank[-1], best_rank[:-1] ^ is_sell.replicate(PRICE_BITS), 0)
             ),
         ]
         m.d.sync += self.is_done.eq(
             self.is_busy
             & next_place[-1]
-            & ~(self.write | is_written.any() | is_read.any() | is_row | is_match)
+            & ~(self.write | is_written.any() | is_read.any() | is_row | is_match | rank[-1])
         )
         with m.If(self.start):
             m.d.sync += [
                 self.is_busy.eq(1),
                 self.wanted_symbol.eq(self.symbol_index),
                 self.wanted_is_buy.eq(self.is_buy),
-                has_best.eq(0),
                 next_place.eq(0),
             ]
         with m.Elif(self.acknowledge):
@@ -120,10 +121,12 @@ class BestPriceSearch(wiring.Component):
                 & (row.is_buy == self.wanted_is_buy)
                 & (row.symbol_index == self.wanted_symbol)
             ),
-            rank.eq(row.price ^ (~self.wanted_is_buy).replicate(PRICE_BITS)),
+            row_rank.eq(row.price ^ is_sell.replicate(PRICE_BITS)),
+            rank.eq(Mux(is_match, Cat(row_rank, 1), 0)),
         ]
         with m.If(self.start):  # nothing of a search before
             m.d.sync += [is_read.eq(0), is_written.eq(0), is_row.eq(0), is_match.eq(0)]
-        with m.If(is_match & (~has_best | (rank > best_rank))):
-            m.d.sync += [has_best.eq(1), best_rank.eq(rank)]
+            m.d.sync += [rank.eq(0), best_rank.eq(0)]
+        with m.Elif(rank > best_rank):
+            m.d.sync += best_rank.eq(rank)
         return m

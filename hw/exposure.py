@@ -116,12 +116,17 @@ def outputs(m: Module, s: LedgerState) -> None:
     """What the gate sees all the time."""
     address, row = s.symbols.read(0)
     m.d.comb += [address.eq(s.ports.prefetch), s.ports.row.eq(row)]
-    m.d.sync += s.ports.strategy_executions.eq(s.strategies[s.ports.strategy])
+    strategy, executions = s.strategies.read(0)
+    m.d.sync += s.ports.strategy_executions.eq(executions)
+    releases = s.is_(Operation.RELEASE_STRATEGY)
     m.d.comb += [
+        strategy.eq(s.ports.strategy),
+        s.strategies.write_address.eq(Mux(releases, s.strategy_told, s.ports.order.strategy)),
+        s.strategies.write_data.eq(Mux(releases, 0, s.next_count)),
         s.symbols.write_address.eq(s.symbol_index),
         s.symbols.read_address[1].eq(s.symbol_index),
     ]
-    tables = (s.symbols, s.orders, s.numbers, s.search)
+    tables = (s.symbols, s.orders, s.strategies, s.numbers, s.search)
     m.d.sync += [
         s.ports.written.eq(s.symbols.write_enable),
         s.ports.written_symbol.eq(s.symbol_index),

@@ -63,7 +63,7 @@ def find(m: Module, s: LedgerState) -> None:
         with m.If(s.is_(op.FILL) & is_order & (order.symbol_index != s.symbol_index)):
             m.d.sync += [s.order_part.eq(0), s.again.eq(1)]
         with m.If(s.is_(op.RELEASE_STRATEGY)):
-            m.d.sync += s.strategies[s.strategy_told].eq(0)
+            m.d.comb += s.strategies.write_enable.eq(1)
         with m.If(s.is_(op.START_DAY)):
             m.d.sync += [
                 s.ports.totals[name].eq(0)
@@ -115,6 +115,9 @@ def edit(m: Module, s: LedgerState) -> None:
             s.does.sets_terms.eq(s.has_order & s.is_(op.TERMS, op.REPLACED)),
             s.does.ends_pending.eq(s.has_order & s.is_(op.REPLACED, op.REPLACE_ENDED)),
             s.does.replaces.eq(s.has_order & s.is_(op.REPLACE)),
+            s.does.closes.eq(s.has_order & s.is_(op.CLOSED)),
+            s.does.is_replaced.eq(s.has_order & s.is_(op.REPLACED)),
+            s.does.ends_replace.eq(s.has_order & s.is_(op.REPLACE_ENDED)),
         ]
         s.steps.go("CHANGE")
     with s.steps.state("CHANGE"):
@@ -137,7 +140,7 @@ def edit(m: Module, s: LedgerState) -> None:
         with m.If(s.is_(op.FILL, op.MARK)):
             m.d.sync += known.mark_price.eq(s.price)
         with m.If(s.is_(op.FILL) & s.has_order):
-            m.d.sync += s.strategies[order.strategy].eq(s.next_count)
+            m.d.comb += s.strategies.write_enable.eq(1)
         s.steps.go("SUM")
     with s.steps.state("SUM"):
         m.d.sync += s.new_position.eq(s.known.position + s.shares_moved)
@@ -168,7 +171,7 @@ def edit(m: Module, s: LedgerState) -> None:
 
 def change_order(m: Module, s: LedgerState) -> None:
     """What each operation does to the order's row, and which other row it touches."""
-    order, op, does = s.ports.order, Operation, s.does
+    order, does = s.ports.order, s.does
     taken, pending_leaves = s.taken_shares, order.pending_leaves
     with m.If(does.takes_shares):
         m.d.sync += order.leaves.eq(order.leaves - taken)
@@ -194,31 +197,30 @@ def change_order(m: Module, s: LedgerState) -> None:
             s.has_other.eq(1),
             s.is_new_row.eq(1),
         ]
-    with m.If(s.steps.ongoing("CHANGE") & s.has_order):
-        with m.If(s.is_(op.FILL, op.CANCELED, op.TERMS)):
-            m.d.sync += s.fewer_unacknowledged.eq(s.was_unacknowledged)
-        with m.If(s.is_(op.CLOSED)):
-            m.d.sync += [
-                s.is_gone.eq(1),
-                s.other.eq(order.pending),
-                s.has_other.eq(s.has_pending),
-                s.fewer_open.eq(1 + s.has_pending),
-                s.fewer_unacknowledged.eq(s.was_unacknowledged + s.has_pending),
-            ]
-        with m.If(s.is_(op.REPLACED)):
-            is_gone = ~s.quantity.any()
-            m.d.sync += [
-                order.number.eq(s.key),
-                order.cancel_in_flight.eq(s.kept_cancel),
-                s.is_gone.eq(is_gone),
-                s.has_other.eq(1),  # the original
-                s.fewer_open.eq(1 + is_gone),
-                s.fewer_unacknowledged.eq(1 + s.was_unacknowledged),
-            ]
-        with m.If(s.is_(op.REPLACE_ENDED)):
-            m.d.sync += [
-                s.other.eq(s.key),
-                s.has_other.eq(1),
-                s.fewer_open.eq(1),
-                s.fewer_unacknowledged.eq(1),
-            ]
+    with m.If(does.takes_shares | does.sets_terms):
+        m.d.sync += s.fewer_unacknowledged.eq(s.was_unacknowledged)
+    with m.If(does.closes):
+        m.d.sync += [
+            s.is_gone.eq(1),
+            s.other.eq(order.pending),
+            s.has_other.eq(s.has_pending),
+            s.fewer_open.eq(1 + s.has_pending),
+            s.fewer_unacknowledged.eq(s.was_unacknowledged + s.has_pending),
+        ]
+    with m.If(does.is_replaced):
+        is_gone = ~s.quantity.any()
+        m.d.sync += [
+            order.number.eq(s.key),
+            order.cancel_in_flight.eq(s.kept_cancel),
+            s.is_gone.eq(is_gone),
+            s.has_other.eq(1),  # the original
+            s.fewer_open.eq(1 + is_gone),
+            s.fewer_unacknowledged.eq(1 + s.was_unacknowledged),
+        ]
+    with m.If(does.ends_replace):
+        m.d.sync += [
+            s.other.eq(s.key),
+            s.has_other.eq(1),
+            s.fewer_open.eq(1),
+            s.fewer_unacknowledged.eq(1),
+        ]

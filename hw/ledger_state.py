@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
 
 from hw.best_price import BestPriceSearch
@@ -34,7 +34,13 @@ SOURCE_LAYOUT = data.StructLayout(
 """Where an operation comes from, a bit for each."""
 
 CHANGE_LAYOUT = data.StructLayout(
-    dict.fromkeys(("takes_shares", "fills", "sets_terms", "ends_pending", "replaces"), 1)
+    dict.fromkeys(
+        (
+            *("takes_shares", "fills", "sets_terms", "ends_pending", "replaces"),
+            *("closes", "is_replaced", "ends_replace"),
+        ),
+        1,
+    )
 )
 """What changes in an order's row; 1 in the step of the change only."""
 
@@ -150,8 +156,12 @@ class LedgerState:
         self.executions = Signal(EXECUTION_BITS)
         self.needs_search = Signal()
         self.ratio_used, self.ratio_taken = Signal(RATIO_BITS), Signal(RATIO_BITS)
-        self.strategies = Array(
-            Signal(EXECUTION_BITS, name=f"executions_{i}") for i in range(1 << ports.strategy_bits)
+        self.strategies = SweptMemory(  # executions of each
+            EXECUTION_BITS,
+            1 << ports.strategy_bits,
+            read_ports=2,
+            is_immediate=True,
+            late_write=True,
         )
 
         # the products, and what follows from them
@@ -193,7 +203,7 @@ class LedgerState:
     def connect(self, m: Module) -> None:
         """Add the steps, the tables, and the multiplier: its slots are fed one per cycle."""
         self.steps = Steps(m, STEPS)
-        for name in ("symbols", "orders", "numbers", "search", "product"):
+        for name in ("symbols", "orders", "strategies", "numbers", "search", "product"):
             m.submodules[name] = getattr(self, name)
         order, known, product = self.ports.order, self.known, self.product
         factors = (
@@ -217,18 +227,27 @@ class LedgerState:
     def _compare(self, m: Module) -> None:
         """What the steps ask of an order, a cycle ahead: as wide as it is, it fills a cycle."""
         order, count = self.ports.order, Signal(EXECUTION_BITS)
-        is_above = Signal()
+        strategy, executions = self.strategies.read(1)
+        half = NOTIONAL_BITS // 2
+        pending, notional = order.pending_notional, order.notional
+        is_above, high_is_more, high_is_same, low_is_more = (Signal() for _ in range(4))
         m.d.sync += [
             self.does.eq(0),
             self.is_buy.eq(order.side == BUY),
             self.pending_is_more.eq(order.pending_leaves > order.leaves),
-            self.pending_is_worth_more.eq(order.pending_notional > order.notional),
+            high_is_more.eq(pending[half:] > notional[half:]),
+            high_is_same.eq(pending[half:] == notional[half:]),
+            low_is_more.eq(pending[:half] > notional[:half]),
             self.has_pending.eq(order.pending.any()),
             self.is_in_flight.eq(order.replaces.any()),
             is_above.eq(order.pending_price > order.price),
             self.fill_leaves_some.eq(self.quantity < order.leaves),
-            count.eq(self.strategies[order.strategy]),
+            count.eq(executions),
             self.next_count.eq(count + 1),
+        ]
+        m.d.comb += [
+            strategy.eq(order.strategy),
+            self.pending_is_worth_more.eq(high_is_more | (high_is_same & low_is_more)),
         ]
         # with equal prices it is no matter which
         m.d.comb += self.pending_is_further.eq(self.has_pending & ~(is_above ^ self.is_buy))
