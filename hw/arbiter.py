@@ -150,10 +150,9 @@ class Arbiter(wiring.Component):
         a, b = self._line(m, "a", self.a, self.symbol_a), self._line(m, "b", self.b, self.symbol_b)
         # Where the head stands is known some cycles after it came; nobody asks without arbitration.
         known_for = Signal(KNOWN_CYCLES + 1)
-        is_known = known_for[-1] | (known_for[0] & ~self.is_arbitrating)
-        m.d.sync += known_for.eq(
-            Mux(queue.has_head & ~queue.pop, Cat(1, known_for)[: KNOWN_CYCLES + 1], 0)
-        )
+        # Without a head for at least a cycle behind one that was taken, the count begins anew.
+        is_known = queue.has_head & (known_for[-1] | (known_for[0] & ~self.is_arbitrating))
+        m.d.sync += known_for.eq(Mux(queue.has_head, Cat(1, known_for)[: KNOWN_CYCLES + 1], 0))
         head = Candidate("head", queue.head, queue.head.following, is_known)
 
         is_started, is_in_step = Signal(), Signal()
@@ -292,9 +291,13 @@ class Arbiter(wiring.Component):
         """The event and the state after it, from the candidate that is taken."""
         a, b, head = candidates
         item, other = Signal(self._item), Signal(self._item)
+        # With nobody else there it is a's as well: another bit than what decides, as this one goes
+        # a wide way.
+        shows_a = Signal()
         m.d.comb += [
+            shows_a.eq(a.is_taken | ~(b.is_valid | head.is_valid)),
             other.eq(Mux(head.is_valid, head.item, b.item)),
-            item.eq(Mux(a.is_taken, a.item, other)),
+            item.eq(Mux(shows_a, a.item, other)),
         ]
         number, following = item.message.sequence_number, item.following
         moves, opens, is_late = (
@@ -320,7 +323,7 @@ class Arbiter(wiring.Component):
             event.message.eq(item.message.message),
             event.length_bytes.eq(item.message.length_bytes),
             event.sequence_number.eq(number),
-            event.line.eq(~a.is_taken),
+            event.line.eq(~shows_a),
             event.after_gap.eq(opens),
             event.is_late.eq(is_late),
             event.is_wanted.eq(symbol.is_wanted),
