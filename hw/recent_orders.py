@@ -99,10 +99,13 @@ class RecentOrders(wiring.Component):
                 way.write_address.eq(new_set),
                 way.write_data.eq(new),
             ]
-        same, ages, is_below = self._compare(m, ways)
-        was_same, was_below = Signal(WAYS), Signal(WAYS)
-        m.d.sync += [was_same.eq(Cat(*same)), was_below.eq(Cat(*is_below))]
-        m.d.comb += self.holds.eq((was_same & was_below).any())
+        same, ages, is_below, is_on = self._compare(m, ways)
+        counts, was_below = Signal(WAYS), [Signal(WAYS, name=f"was_below_{i}") for i in range(2)]
+        m.d.sync += [
+            counts.eq(Cat(same[i] & is_on for i in range(WAYS))),
+            *(was_below[i].eq(Cat(*(terms[i] for terms in is_below))) for i in range(2)),
+        ]
+        m.d.comb += self.holds.eq((counts & (was_below[0] | was_below[1])).any())
 
         # replacement: read, match and compare the ages of two and two, compare the older, write
         found = Signal(WAYS)
@@ -152,8 +155,11 @@ class RecentOrders(wiring.Component):
 
     def _compare(
         self, m: Module, ways: list[SweptMemory]
-    ) -> tuple[list[Value], list[Value], list[Value]]:
-        """For each way, in cycle 2: same key, when it passed, is that below the window."""
+    ) -> tuple[list[Value], list[Value], list[tuple[Value, Value]], Value]:
+        """For each way, in cycle 2: same key, when it passed, two terms of whether that is lately.
+
+        And whether there is a window at all.
+        """
         key, key_later = Signal(self._key), Signal(self._key)
         earliest = Signal(TIME_BITS + 1)  # a passing after this is less than the window ago
         earliest_later = Signal.like(earliest)
@@ -172,8 +178,13 @@ class RecentOrders(wiring.Component):
         for way in ways:
             row = way.read_data[0]
             age = row.passed_ns
-            below = (high < age[half:]) | ((high <= age[half:]) & (low < age[:half]))
             same.append(row.key.as_value() == key_later.as_value())
             ages.append(age)
-            is_below.append(is_on[1] & (below | is_before_all))
-        return same, ages, is_below
+            # one gate behind each chain of carries
+            is_below.append(
+                (
+                    (high < age[half:]) | is_before_all,
+                    (high <= age[half:]) & (low < age[:half]),
+                )
+            )
+        return same, ages, is_below, is_on[1]
