@@ -10,9 +10,12 @@ from amaranth.lib.wiring import In, Out
 READ_CYCLES = 3
 """Cycles from a row's being next to its being the head."""
 
+SPARE = 2
+"""Rows that are left when the queue says that it is full: it says so from a register."""
+
 
 class RecordQueue(wiring.Component):
-    """Keeps up to ``depth`` records, and one more as its head.
+    """Keeps up to ``depth - SPARE`` records or a few more, and one as its head.
 
     ``write_valid``, ``written``: one record in; ``is_full``: it is not taken. ``head_valid``,
     ``head``: the oldest; ``takes``: it was used, and the next one comes some cycles later.
@@ -22,9 +25,9 @@ class RecordQueue(wiring.Component):
     """
 
     def __init__(self, shape: ShapeLike, depth: int) -> None:
-        """Raises ``ValueError`` when ``depth`` is not a power of two above 1."""
-        if depth < 2 or depth & (depth - 1):
-            raise ValueError(f"depth {depth} is not a power of two above 1")
+        """Raises ``ValueError`` when ``depth`` is not a power of two above ``2 * SPARE``."""
+        if depth <= 2 * SPARE or depth & (depth - 1):
+            raise ValueError(f"depth {depth} is not a power of two above {2 * SPARE}")
         self.depth = depth
         self._shape = shape
         super().__init__(
@@ -48,23 +51,26 @@ class RecordQueue(wiring.Component):
         )
         write, read = rows.write_port(), rows.read_port()
         bits = self.depth.bit_length() - 1
-        write_at, read_at = Signal(bits + 1), Signal(bits + 1)
-        is_empty, reads = Signal(), Signal()
+        write_at, written_at, read_at = (Signal(bits + 1) for _ in range(3))
+        accepts, is_empty, reads = Signal(), Signal(), Signal()
         under_way = Signal(READ_CYCLES - 1)
-        found = Signal.like(self.head)
+        found = Signal.like(self.head, reset_less=True)  # the RAM's own register
         m.d.comb += [
-            is_empty.eq(write_at == read_at),
-            self.is_full.eq((write_at[:-1] == read_at[:-1]) & (write_at[-1] != read_at[-1])),
-            write.en.eq(self.write_valid & ~self.is_full),
-            write.addr.eq(write_at),
-            write.data.eq(self.written),
+            is_empty.eq(written_at == read_at),
+            accepts.eq(self.write_valid & ~self.is_full),
             read.en.eq(1),
             read.addr.eq(read_at),
             reads.eq(~is_empty & ~self.head_valid & ~under_way.any()),
             self.is_settled.eq(self.head_valid | (is_empty & ~under_way.any())),
         ]
         m.d.sync += [
-            write_at.eq(write_at + write.en),
+            # the way into the RAM is far: a register before it
+            write.en.eq(accepts),
+            write.addr.eq(write_at),
+            write.data.eq(self.written),
+            write_at.eq(write_at + accepts),
+            written_at.eq(write_at),
+            self.is_full.eq((write_at - read_at)[: bits + 1] >= self.depth - SPARE),
             read_at.eq(read_at + reads),
             found.eq(read.data),
             under_way.eq((under_way << 1) | reads),

@@ -23,8 +23,11 @@ ORDER_BITS = 16
 """Of a record's number, enough to see which of two that wait came first."""
 
 SIZE_BITS = 8
-DEPTHS = {"event": 512, "verdict": 32, "outcome": 32}
-"""Records that wait, by their kind; kinds in the order of what comes in one cycle."""
+DEPTHS = {"event": 512, "verdict": 512, "outcome": 512}
+"""Records that wait, by their kind; kinds in the order of what comes in one cycle.
+
+Block RAMs are as deep anyway; fewer rows would lie in slices all over the device.
+"""
 
 
 class RecordWord(data.Struct):
@@ -91,13 +94,13 @@ class RecordWriter(wiring.Component):
         record, words, size, is_next, ready = self._next(m, self._queues(m))
         shift = Signal.like(record)
         left, bytes_left = Signal(SIZE_BITS), Signal(SIZE_BITS)
+        is_there = Signal()  # left is not 0
         kept = Signal(WORD_BYTES)  # bytes of the word at hand that are the record's
         word = self.records.payload
         taken = self.records.valid & self.records.ready
         m.d.comb += [
-            ready.eq((left == 0) | ((left == 1) & taken)),
-            self.records.valid.eq(left != 0),
-            word.last.eq(left == 1),
+            ready.eq(~is_there | (word.last & taken)),
+            self.records.valid.eq(is_there),
             word.data.eq(
                 Cat(Mux(kept[lane], shift[8 * lane : 8 * lane + 8], 0) for lane in range(8))
             ),
@@ -106,6 +109,8 @@ class RecordWriter(wiring.Component):
             m.d.sync += [
                 shift.eq(record),
                 left.eq(words),
+                is_there.eq(1),
+                word.last.eq(0),  # no record is one word
                 bytes_left.eq(size - WORD_BYTES),  # no record is shorter
                 kept.eq(-1),
             ]
@@ -113,6 +118,8 @@ class RecordWriter(wiring.Component):
             m.d.sync += [
                 shift.eq(shift >> WORD_BITS),
                 left.eq(left - 1),
+                is_there.eq(~word.last),
+                word.last.eq(left == 2),
                 bytes_left.eq(bytes_left - WORD_BYTES),
                 kept.eq(Cat(bytes_left > lane for lane in range(WORD_BYTES))),
             ]

@@ -161,5 +161,5 @@ def test_records_leave_one_behind_the_other() -> None:
 
 
 def test_a_queue_that_is_no_power_of_two_is_refused() -> None:
-    with pytest.raises(ValueError, match="depth 3"):
-        RecordQueue(8, 3)
+    with pytest.raises(ValueError, match="depth 4"):
+        RecordQueue(8, 4)
