@@ -75,6 +75,8 @@ BLOCKS: dict[str, Block] = {
         "hw.record_writer:RecordWriter", "what happened to words for the host", {"feed": NASDAQ}
     ),
     "feed_card": Block("hw.feed_card:FeedCard", "a card without orders, Nasdaq", {"feed": NASDAQ}),
-    "top": Block("hw.top:Top", "the whole card, Nasdaq", {"feed": NASDAQ}),
+    "top": Block(
+        "hw.top:Top", "the whole card, Nasdaq, 511 symbols", {"feed": NASDAQ, "symbol_bits": 9}
+    ),
 }
 """In the way of a tick: lines, event, gate and its state, order, registers."""

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -23,7 +23,7 @@ from hw.request import (
 )
 from hw.risk_view import PHASE_BITS, top_layout
 from hw.trigger import TriggerCommand, command_layout
-from nic.offload.commands import Argument, Command
+from nic.offload.commands import Command
 from nic.offload.limits import PRICE_BITS, QUANTITY_BITS
 from nic.offload.records import COMMAND_TABLE, OFFLOAD, WORD_BYTES
 from nic.wire.table import Field
@@ -38,6 +38,21 @@ TRIGGER_STEPS = {
     "arm_trigger": TriggerCommand.ARM,
     "acknowledge_trigger": TriggerCommand.ACKNOWLEDGE,
 }
+
+DESTINATIONS = {
+    **dict.fromkeys(TELL_NAMES, "tell"),
+    **dict.fromkeys(STEPS, "switch"),
+    **dict.fromkeys(TRIGGER_STEPS, "trigger"),
+    "set_top": "top",
+    "set_market_phase": "phase",
+    "heartbeat": "heartbeat",
+    **dict.fromkeys(("set_session_up", "set_feed_stale", "timer", "set_limits"), ""),
+}
+"""To whom each command is handed over; to nobody what takes effect by itself: levels, the time (the
+card has a clock of its own), and sets of limits, which have their own way."""
+
+SIZE_CYCLES = 3
+"""To work out how many words a payload of the size that it says has."""
 
 
 class CommandReader(wiring.Component):
@@ -97,20 +112,27 @@ class CommandReader(wiring.Component):
         at, words, kind = Signal(8), Signal(8), Signal(8)
         word = self.commands.payload
         taken = self.commands.valid & self.commands.ready
-        refuses, finishes = Signal(), Signal()
-        m.d.sync += [self.refused.eq(self.refused + refuses), self.done.eq(self.done + finishes)]
+        refuses, finishes, has_refused, has_finished = (Signal() for _ in range(4))
+        m.d.sync += [
+            has_refused.eq(refuses),
+            has_finished.eq(finishes),
+            self.refused.eq(self.refused + has_refused),
+            self.done.eq(self.done + has_finished),
+        ]
         place = OFFLOAD["command"]
         m.d.comb += [
             kind.eq(_bits(word, place["record_type"])),
             words.eq(_bits(first, place["words"])),
         ]
+        self._destinations(m, first, arguments)
+        is_right = self._is_right(m, first, arguments)
         with m.FSM():
             with m.State("FIRST"):
                 m.d.comb += [self.commands.ready.eq(1), self.is_idle.eq(1)]
                 with m.If(taken):
                     m.d.sync += [first.eq(word), at.eq(1)]
                     with m.If(kind == (OFFLOAD["payload"].code or 0)):
-                        m.next = "PAYLOAD"
+                        m.next = "SIZE"
                     with m.Else():
                         m.next = "MORE"
             with m.State("MORE"):
@@ -123,20 +145,19 @@ class CommandReader(wiring.Component):
                             with m.If(at == index + 1):
                                 m.d.sync += argument.eq(word)
                         m.d.sync += at.eq(at + 1)
-            with m.State("PAYLOAD"):
-                self._payload(m, first, at, words, finishes, refuses)
+            self._payload(m, first, at, words, finishes, refuses)
             with m.State("CHECK"):
-                self._check(m, first, arguments, refuses)
+                m.next = "DECIDE"
+            with m.State("DECIDE"):
+                self._decide(m, first, is_right, refuses)
             with m.State("REQUEST"):
                 m.d.comb += self.request.valid.eq(1)
                 with m.If(self.request.ready):
                     m.d.comb += finishes.eq(1)
                     m.next = "FIRST"
-            with m.State("COMMAND"):
-                is_taken = self._command(m, first, arguments)
-                with m.If(is_taken):
-                    m.d.comb += finishes.eq(1)
-                    m.next = "FIRST"
+            with m.State("COMMAND"), m.If(self._command(m, first, arguments)):
+                m.d.comb += finishes.eq(1)
+                m.next = "FIRST"
             with m.State("COMMIT"):
                 m.d.comb += self.commit_valid.eq(1)
                 with m.If(self.commit_ready):
@@ -153,40 +174,52 @@ class CommandReader(wiring.Component):
     ) -> None:
         """Words of a payload go through as they come; one that lies about its length is eaten."""
         size = _bits(first, OFFLOAD["payload"]["payload_bytes"])
-        whole = Signal(16)
-        is_true = Signal()
-        m.d.comb += [
-            whole.eq((size + (WORD_BYTES - 1)) >> 3),
-            is_true.eq((size != 0) & (whole + 1 == words)),
-            self.payload.payload.data.eq(self.commands.payload),
-            self.payload.payload.last.eq(at + 1 == words),
-            self.payload.payload.empty.eq(Mux(at + 1 == words, -size, 0)),
-            self.payload.valid.eq(self.commands.valid & is_true & (at < words)),
-            self.commands.ready.eq(Mux(is_true, self.payload.ready, 1) & (at < words)),
+        due, words_due = Signal(16), Signal(17)  # words that the size needs; the first one too
+        is_true, is_over, is_last = Signal(), Signal(), Signal()
+        m.d.sync += [
+            due.eq((size + (WORD_BYTES - 1)) >> 3),
+            words_due.eq(due + 1),
+            is_true.eq((size != 0) & (words_due == words)),
         ]
-        with m.If(at >= words):
-            m.d.comb += [refuses.eq(~is_true), finishes.eq(is_true)]
-            m.next = "FIRST"
-        with m.Elif(self.commands.valid & self.commands.ready):
-            m.d.sync += self._count(at)
+        m.d.comb += [
+            self.payload.payload.data.eq(self.commands.payload),
+            self.payload.payload.last.eq(is_last),
+            self.payload.payload.empty.eq(Mux(is_last, -size, 0)),
+        ]
+        for number in range(SIZE_CYCLES):
+            with m.State("SIZE" if number == 0 else f"SIZE_{number}"):
+                m.d.sync += [is_over.eq(words < 2), is_last.eq(words == 2)]
+                m.next = f"SIZE_{number + 1}" if number < SIZE_CYCLES - 1 else "PAYLOAD"
+        with m.State("PAYLOAD"):
+            m.d.comb += [
+                self.payload.valid.eq(self.commands.valid & is_true & ~is_over),
+                self.commands.ready.eq((self.payload.ready | ~is_true) & ~is_over),
+            ]
+            with m.If(is_over):
+                m.d.comb += [refuses.eq(~is_true), finishes.eq(is_true)]
+                m.next = "FIRST"
+            with m.Elif(self.commands.valid & self.commands.ready):
+                m.d.sync += [at.eq(at + 1), is_over.eq(is_last), is_last.eq(at + 2 == words)]
 
-    @staticmethod
-    def _count(at: Signal) -> Any:
-        return at.eq(at + 1)
-
-    def _check(self, m: Module, first: Value, arguments: Any, refuses: Value) -> None:
-        """Whether it is known, as long as the table says, and of rows that are there."""
-        kind = _bits(first, OFFLOAD["command"]["record_type"])
+    def _is_right(self, m: Module, first: Value, arguments: Any) -> Signal:
+        """Whether a command is as long as the table says, and of rows that are there."""
         words = _bits(first, OFFLOAD["command"]["words"])
-        number = _bits(first, OFFLOAD["command"]["number"])
         is_right = Signal()
-        with m.Switch(number):
+        m.d.sync += is_right.eq(0)
+        with m.Switch(_bits(first, OFFLOAD["command"]["number"])):
             for place, command in enumerate(COMMAND_TABLE):
                 with m.Case(place):
-                    m.d.comb += is_right.eq(
+                    m.d.sync += is_right.eq(
                         (words == len(command.arguments) + 1)
                         & ~Cat(self._beyond(command, arguments)).any()
                     )
+        return is_right
+
+    def _decide(self, m: Module, first: Value, is_right: Value, refuses: Value) -> None:
+        """Where a whole record goes, one cycle behind its last word."""
+        kind = _bits(first, OFFLOAD["command"]["record_type"])
+        words = _bits(first, OFFLOAD["command"]["words"])
+        number = _bits(first, OFFLOAD["command"]["number"])
         m.d.comb += refuses.eq(1)
         m.next = "FIRST"
         with m.If((kind == (REQUEST.code or 0)) & (words == REQUEST_WORDS)):
@@ -221,7 +254,7 @@ class CommandReader(wiring.Component):
         ).any()
         odd = (given["post_only"] > 1) | unknown
         symbol_bits = self._rows["symbol"]
-        m.d.comb += [
+        m.d.sync += [
             request.action.eq(Mux(given["action"] > cancel, Action.INVALID, given["action"])),
             request.side.eq(given["side"]),
             request.time_in_force.eq(given["time_in_force"]),
@@ -242,63 +275,72 @@ class CommandReader(wiring.Component):
 
     def _command(self, m: Module, first: Value, arguments: Any) -> Value:
         """Hand a command over; whether it was taken."""
-        taken = Signal()
-        number = _bits(first, OFFLOAD["command"]["number"])
-        with m.Switch(number):
-            for place, command in enumerate(COMMAND_TABLE):
-                given = dict(zip(command.arguments, arguments, strict=False))
-                with m.Case(place):
-                    m.d.comb += taken.eq(self._hand_over(m, command, given))
-        return taken
+        streams = {"tell": self.tell, "trigger": self.trigger, "top": self.top, "phase": self.phase}
+        waits = []
+        for name, stream_ in streams.items():
+            m.d.comb += stream_.valid.eq(self._goes_to[name])
+            waits.append(self._goes_to[name] & ~stream_.ready)
+        m.d.comb += self.switch_valid.eq(self._goes_to["switch"])
+        m.d.comb += self.heartbeat.eq(self._goes_to["heartbeat"])
+        with m.Switch(_bits(first, OFFLOAD["command"]["number"])):
+            with m.Case(_number("set_session_up")):
+                values = self._values("set_session_up", arguments)
+                with m.Switch(values["venue"]):
+                    for venue in range(1 << self._rows["venue"]):
+                        with m.Case(venue):
+                            m.d.sync += self.sessions_up[venue].eq(values["is_up"])
+            with m.Case(_number("set_feed_stale")):
+                values = self._values("set_feed_stale", arguments)
+                m.d.sync += self.is_stale.eq(values["is_stale"])
+        return ~Cat(waits).any()
 
-    def _hand_over(self, m: Module, command: Command, given: dict[Argument, Value]) -> Value:
-        """What makes a command take effect; whether it was taken."""
-        name = command.name
-        values = {a.name: value[: a.bits] for a, value in given.items()}
-        now = Const(1, 1)
-        if name in TELL_NAMES:
+    @staticmethod
+    def _values(name: str, arguments: Any) -> dict[str, Value]:
+        """The arguments of a command by name."""
+        command = COMMAND_TABLE[_number(name)]
+        return {a.name: arguments[i][: a.bits] for i, a in enumerate(command.arguments)}
+
+    def _destinations(self, m: Module, first: Value, arguments: Any) -> None:
+        """Where a command goes and what it brings: ready before it is handed over."""
+        names = sorted(set(DESTINATIONS.values()) - {""})
+        self._goes_to = {name: Signal(name=f"goes_to_{name}") for name in names}
+        m.d.sync += [goes.eq(0) for goes in self._goes_to.values()]
+        m.d.sync += [
+            Value.cast(payload).eq(0)
+            for payload in (self.tell.payload, self.trigger.payload, self.switch)
+        ]
+        with m.Switch(_bits(first, OFFLOAD["command"]["number"])):
+            for place, command in enumerate(COMMAND_TABLE):
+                with m.Case(place):
+                    destination = DESTINATIONS[command.name]
+                    if destination in self._goes_to:
+                        m.d.sync += self._goes_to[destination].eq(1)
+                    self._bring(m, command.name, self._values(command.name, arguments))
+
+    def _bring(self, m: Module, name: str, values: dict[str, Value]) -> None:
+        """The payload of a command, at its destination."""
+        destination = DESTINATIONS[name]
+        if destination == "tell":
             tell = self.tell.payload
-            m.d.comb += [self.tell.valid.eq(1), tell.kind.eq(TELL_NAMES.index(name))]
-            m.d.comb += [
-                getattr(tell, "quantity" if key == "leaves" else key).eq(value)
-                for key, value in values.items()
-            ]
-            return self.tell.ready
-        if name in STEPS:
-            m.d.comb += [self.switch_valid.eq(1), self.switch.step.eq(STEPS[name])]
-            m.d.comb += [self.switch[key].eq(value) for key, value in values.items()]
-            return now
-        if name in TRIGGER_STEPS:
+            m.d.sync += tell.kind.eq(TELL_NAMES.index(name))
+            for key, value in values.items():
+                m.d.sync += getattr(tell, "quantity" if key == "leaves" else key).eq(value)
+        elif destination == "switch":
+            m.d.sync += self.switch.step.eq(STEPS[name])
+            m.d.sync += [self.switch[key].eq(value) for key, value in values.items()]
+        elif destination == "trigger":
             trigger = self.trigger.payload
-            m.d.comb += [self.trigger.valid.eq(1), trigger.kind.eq(TRIGGER_STEPS[name])]
+            m.d.sync += [
+                trigger.kind.eq(TRIGGER_STEPS[name]),
+                trigger.generation.eq(values["generation"]),
+            ]
             for key, value in values.items():
                 if key in ("symbol_index", "way"):
-                    m.d.comb += getattr(trigger, key).eq(value)
+                    m.d.sync += getattr(trigger, key).eq(value)
                 elif name == "arm_trigger":
-                    m.d.comb += getattr(trigger.row, key).eq(value)
-            m.d.comb += trigger.generation.eq(values["generation"])
-            return self.trigger.ready
-        if name == "set_top":
-            m.d.comb += self.top.valid.eq(1)
-            return self.top.ready
-        if name == "set_market_phase":
-            m.d.comb += [self.phase.valid.eq(1), self.phase.payload.eq(values["phase"])]
-            return self.phase.ready
-        if name == "set_session_up":
-            with m.Switch(values["venue"]):
-                for venue in range(1 << self._rows["venue"]):
-                    with m.Case(venue):
-                        m.d.sync += self.sessions_up[venue].eq(values["is_up"])
-            return now
-        if name == "set_feed_stale":
-            m.d.sync += self.is_stale.eq(values["is_stale"])
-            return now
-        if name == "heartbeat":
-            m.d.comb += self.heartbeat.eq(1)
-            return now
-        if name in ("timer", "set_limits"):  # the card has a clock; limits have their own way
-            return now
-        raise ValueError(f"nothing is done for the command {name}")
+                    m.d.sync += getattr(trigger.row, key).eq(value)
+        elif destination == "phase":
+            m.d.sync += self.phase.payload.eq(values["phase"])
 
     def _static(self, m: Module, arguments: Any) -> None:
         """Wide things that stand still while their command is handed over."""
