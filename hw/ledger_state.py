@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
@@ -24,9 +24,6 @@ from hw.steps import Steps
 from hw.swept_memory import SweptMemory
 from nic.offload.limits import NOTIONAL_BITS, PRICE_BITS, QUANTITY_BITS
 
-if TYPE_CHECKING:
-    from hw.exposure import Exposure
-
 BUY = ord("B")
 SOURCE_LAYOUT = data.StructLayout(
     dict.fromkeys(("found_price", "ratio", "opened", "look_up", "tell"), 1)
@@ -44,23 +41,14 @@ CHANGE_LAYOUT = data.StructLayout(
 )
 """What changes in an order's row; 1 in the step of the change only."""
 
-STEPS = (
-    *("IDLE", "PREPARE", "FETCH", "READ", "TAKE", "OPEN", "CHECK", "BRANCH", "BEHIND", "COMPARE"),
-    *(
-        "EDIT",
-        "CHANGE",
-        "KNOW",
-        "MOVE",
-        "SUM",
-        "SIZE",
-        "MULTIPLY",
-        "RESERVE",
-        "DIFFER",
-        "ADD",
-        "BEST",
-    ),
-    *("PRICE_FOUND", "PRICE_TAKEN", "WRITE", "SHOW", "STORE", "WRITE_OTHER", "SEARCH"),
-    *("FETCH_AGAIN", "READ_AGAIN"),
+STEPS = tuple(
+    """
+    IDLE PREPARE FETCH READ TAKE OPEN
+    CHECK BRANCH BEHIND COMPARE EDIT CHANGE
+    KNOW MOVE SUM SIZE MULTIPLY RESERVE
+    DIFFER ADD BEST PRICE_FOUND PRICE_TAKEN WRITE
+    SHOW STORE WRITE_OTHER SEARCH FETCH_AGAIN READ_AGAIN
+    """.split()
 )
 """Of an operation; not every one takes all of them."""
 
@@ -72,7 +60,7 @@ LAST_SLOT = SLOTS + PRODUCT_CYCLES
 class LedgerState:
     """The tables, and what is known of the operation under way; ``ports`` are the ledger's."""
 
-    def __init__(self, ports: Exposure) -> None:
+    def __init__(self, ports: Any) -> None:
         """All registers, 0 at the beginning."""
         self.ports = ports
         self.symbols = SweptMemory(
