@@ -41,14 +41,12 @@ CHANGE_LAYOUT = data.StructLayout(
 )
 """What changes in an order's row; 1 in the step of the change only."""
 
-STEPS = tuple(
-    """
-    IDLE PREPARE FETCH READ TAKE OPEN
-    CHECK BRANCH BEHIND COMPARE EDIT CHANGE
-    KNOW MOVE SUM SIZE MULTIPLY RESERVE
-    DIFFER ADD BEST PRICE_FOUND PRICE_TAKEN WRITE
-    SHOW STORE WRITE_OTHER SEARCH FETCH_AGAIN READ_AGAIN
-    """.split()
+STEPS = (
+    *("IDLE", "PREPARE", "FETCH", "READ", "TAKE", "OPEN"),
+    *("CHECK", "BRANCH", "BEHIND", "COMPARE", "EDIT", "CHANGE"),
+    *("KNOW", "MOVE", "SUM", "SIZE", "MULTIPLY", "RESERVE"),
+    *("DIFFER", "ADD", "BEST", "PRICE_FOUND", "PRICE_TAKEN", "WRITE"),
+    *("SHOW", "STORE", "WRITE_OTHER", "SEARCH", "FETCH_AGAIN", "READ_AGAIN"),
 )
 """Of an operation; not every one takes all of them."""
 
