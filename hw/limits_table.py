@@ -21,8 +21,9 @@ VALUE_BITS = 64
 SEQUENCE_BITS = 64
 INDEX_BITS = 32
 COUNTER_BITS = 32
-PIECE_BITS = 18
-"""Width of a RAM of 1,024 rows."""
+RAM_BITS = 18 * 1024
+WIDEST_PIECE = 36
+"""Of a block RAM: all of it, and as wide as it can be."""
 
 FIELDS = len(WORDS)
 
@@ -132,8 +133,9 @@ class LimitsTable(wiring.Component):
             view.as_value() for view in (shadow_row, self.default_row, self.row)
         )
         done = []
-        for start in range(0, len(row), PIECE_BITS - 1):
-            end = min(start + PIECE_BITS - 1, len(row))
+        piece_bits = min(WIDEST_PIECE, max(2, RAM_BITS >> self.symbol_bits))
+        for start in range(0, len(row), piece_bits - 1):
+            end = min(start + piece_bits - 1, len(row))
             piece = SweptMemory(
                 end - start + 1, 1 << self.symbol_bits, registered=1, may_collide=False
             )
