@@ -7,10 +7,13 @@ key takes the place of its like, else the way whose order passed longest ago, th
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.risk_products import BUY
 from hw.risk_rows import TIME_BITS
 from hw.swept_memory import SweptMemory
 from nic.offload.enumerations import GATE
@@ -36,12 +39,30 @@ def key_layout(symbol_bits: int, strategy_bits: int) -> data.StructLayout:
     )
 
 
-def set_of(key: data.View) -> Value:
-    """The set of a key: the fold of ``host/risk/reference.py``."""
-    terms = Cat(key.price, key.quantity, key.is_sell)
-    origin = Cat(
-        key.symbol_index, Const(0, ORIGIN_STRATEGY_BIT - len(key.symbol_index)), key.strategy
-    )
+def key_fields(request: Any) -> dict[str, Value]:
+    """What a request's key holds."""
+    fields = ("price", "quantity", "symbol_index", "strategy")
+    return {name: getattr(request, name) for name in fields} | {"is_sell": request.side != BUY}
+
+
+def set_of(
+    price: ValueLike = 0,
+    quantity: ValueLike = 0,
+    is_sell: ValueLike = 0,
+    symbol_index: ValueLike = 0,
+    strategy: ValueLike = 0,
+) -> Value:
+    """The set of a key: the fold of ``host/risk/reference.py``.
+
+    It is linear: the exclusive-or of the sets of a key's parts, with 0 for the others, is the set
+    of the whole.
+    """
+
+    def wide(value: ValueLike, bits: int) -> Value:
+        return Cat(Value.cast(value), Const(0, bits))[:bits]
+
+    terms = Cat(wide(price, PRICE_BITS), wide(quantity, QUANTITY_BITS), wide(is_sell, 1))
+    origin = Cat(wide(symbol_index, ORIGIN_STRATEGY_BIT), Value.cast(strategy))
     fold = (terms ^ (origin << 13) ^ (origin >> 27))[:64]
     for distance in (32, 2 * SET_BITS, SET_BITS):
         fold = fold ^ (fold >> distance)
@@ -51,13 +72,14 @@ def set_of(key: data.View) -> Value:
 class RecentOrders(wiring.Component):
     """A fixed table of what passed, and when.
 
-    Look-up: ``key``, ``t_ns`` and ``window_ns`` in cycle 0; in cycle 3 ``holds`` says whether the
+    Look-up: ``key`` with its ``set`` (:func:`set_of`, which takes its time and is worked out where
+    there is some), ``t_ns`` and ``window_ns`` in cycle 0; in cycle 3 ``holds`` says whether the
     same order passed less than the window before, or (the clock went back) after. One per cycle,
     but not while ``remember_ready`` is 0: then ``holds`` means nothing.
 
     ``remember_valid``, ``remember_key``, ``remember_t_ns``: the order passed; taken while
-    ``remember_ready``, in the table when it is ready again (8 cycles). Until then ``key`` is to be
-    the same: its set is looked at (one way to the tables' address is long enough).
+    ``remember_ready``, in the table when it is ready again (8 cycles). Until then ``key`` and
+    ``set`` are to be the same order's: that set is looked at, and written to.
     """
 
     def __init__(self, symbol_bits: int = 10, strategy_bits: int = 4) -> None:
@@ -68,6 +90,7 @@ class RecentOrders(wiring.Component):
         super().__init__(
             {
                 "key": In(self._key),
+                "set": In(SET_BITS),
                 "t_ns": In(TIME_BITS),
                 "window_ns": In(WINDOW_BITS),
                 "holds": Out(1),
@@ -91,12 +114,13 @@ class RecentOrders(wiring.Component):
             m.submodules[f"way_{number}"] = way
         is_busy = Signal()
         new = Signal(row_layout)
-        new_set = Signal(SET_BITS)
+        set_later = Signal(SET_BITS)
+        m.d.sync += set_later.eq(self.set)
         m.d.comb += self.init_done.eq(ways[0].init_done)
         for way in ways:
             m.d.comb += [
-                way.read_address[0].eq(set_of(self.key)),
-                way.write_address.eq(new_set),
+                way.read_address[0].eq(self.set),
+                way.write_address.eq(set_later),
                 way.write_data.eq(new),
             ]
         same, ages, is_below, is_on = self._compare(m, ways)
@@ -119,7 +143,6 @@ class RecentOrders(wiring.Component):
                 m.d.sync += [
                     new.key.eq(self.remember_key),
                     new.passed_ns.eq(self.remember_t_ns),
-                    new_set.eq(set_of(self.remember_key)),
                     is_busy.eq(1),
                 ]
                 m.next = "READ"

@@ -23,9 +23,9 @@ from hw.kill_switch import KillSwitch, SwitchCommand
 from hw.ledger_ports import tell_layout
 from hw.limits_table import Commit, LimitsTable, ShadowWrite
 from hw.rate_limits import KINDS, RateLimits
-from hw.recent_orders import RecentOrders
+from hw.recent_orders import SET_BITS, RecentOrders, key_fields, set_of
 from hw.request import STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS, Action, request_layout
-from hw.request_holder import BUY, MEASURE_CYCLES, RequestHolder
+from hw.request_holder import MEASURE_CYCLES, RequestHolder
 from hw.risk_decision import RiskDecision
 from hw.risk_rooms import RiskRooms
 from hw.risk_rows import TIME_BITS
@@ -51,6 +51,7 @@ class RiskGate(wiring.Component):
     """The gate with its state.
 
     Requests: ``trigger`` and ``host``; the trigger's go first, then tells, then the host's.
+    ``candidate_set``: where recent orders like the trigger's candidate are.
     ``verdict``: one per request taken. ``verdicts``: a bit per reason of ``RISK``, 1 two
     cycles after such a verdict; ``alerts``: a bit, a cycle after a pass above the credit alert.
 
@@ -77,6 +78,7 @@ class RiskGate(wiring.Component):
         self._request = request_layout(*self._indexes)
         members: dict[str, Any] = {
             "trigger": In(TriggerPort(*self._indexes)),
+            "candidate_set": In(SET_BITS),
             "host": In(stream.Signature(self._request)),
             "verdict": Out(VerdictPort(*self._indexes)),
             "verdicts": Out(RISK.count),
@@ -281,6 +283,8 @@ class RiskGate(wiring.Component):
         kills, rates, recent, ledger = self.kills, self.rates, self.recent, self.ledger
         late, gate_limits = self.decision.late, self.limits.gate_limits
         repeated = Signal()
+        held_set = Signal(SET_BITS)
+        m.d.sync += held_set.eq(set_of(**key_fields(self.holder.request)))
         m.d.sync += repeated.eq(ledger.strategy_executions >= gate_limits.maximum_executions)
         m.d.comb += [
             kills.venue.eq(request.venue),
@@ -290,11 +294,8 @@ class RiskGate(wiring.Component):
             rates.strategy.eq(request.strategy),
             rates.t_ns.eq(self.t_ns),
             *self._buckets(),
-            recent.key.price.eq(request.price),
-            recent.key.quantity.eq(request.quantity),
-            recent.key.is_sell.eq(request.side != BUY),
-            recent.key.symbol_index.eq(request.symbol_index),
-            recent.key.strategy.eq(request.strategy),
+            *(recent.key[name].eq(value) for name, value in key_fields(request).items()),
+            recent.set.eq(Mux(self.sequence.uses_held, held_set, self.candidate_set)),
             recent.t_ns.eq(self.t_ns),
             recent.window_ns.eq(gate_limits.duplicate_window_ns),
             ledger.strategy.eq(request.strategy),
@@ -378,11 +379,7 @@ class RiskGate(wiring.Component):
             opened.shares_added.eq(holder.shares_added),
             opened.notional_added.eq(Mux(is_new, notional, holder.notional_added)),
             recent.remember_valid.eq(waiting[1]),
-            recent.remember_key.price.eq(request.price),
-            recent.remember_key.quantity.eq(request.quantity),
-            recent.remember_key.is_sell.eq(request.side != BUY),
-            recent.remember_key.symbol_index.eq(request.symbol_index),
-            recent.remember_key.strategy.eq(request.strategy),
+            *(recent.remember_key[name].eq(value) for name, value in key_fields(request).items()),
             recent.remember_t_ns.eq(holder.t_ns),
             rates.take_valid.eq(waiting[2]),
             rates.take.session.eq(request.venue),

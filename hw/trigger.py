@@ -18,6 +18,7 @@ from amaranth.lib.wiring import In, Out
 from hw.event import event_layout
 from hw.gate_ports import TriggerPort
 from hw.prices import best_layout
+from hw.recent_orders import SET_BITS, set_of
 from hw.request import (
     STRATEGY_BITS,
     SYMBOL_BITS,
@@ -26,6 +27,7 @@ from hw.request import (
     Origin,
     request_layout,
 )
+from hw.risk_products import BUY
 from hw.swept_memory import SweptMemory
 from hw.tick import tick_layout
 from hw.trigger_queue import TriggerQueue
@@ -80,11 +82,13 @@ class Trigger(wiring.Component):
     """The trigger table of two to the power ``symbol_bits`` symbols.
 
     ``event`` in cycle 0, ``tick`` (``hw.tick``) of the same event in cycle 1, the ``best`` prices
-    of its symbol in cycle 2. ``gate`` is how requests leave. ``command`` arms a row (``row``, all
-    of it) or acknowledges a request of a ``generation``; taken when ``ready``, a cycle after it is
-    there at the earliest and without an event of a wanted symbol: one in the next cycle finds it
-    done. ``has_room``: what fires in this cycle can be kept. ``counters`` (the table
-    ``TRIGGER``) follow by two cycles.
+    of its symbol in cycle 2. ``gate`` is how requests leave; ``candidate_set`` is where recent
+    orders like the candidate are (``hw.recent_orders``), known early as most of it is the row's.
+
+    ``command`` arms a row (``row``, all of it) or acknowledges a request of a ``generation``; taken
+    when ``ready``, a cycle after it is there at the earliest and without an event of a wanted
+    symbol: one in the next cycle finds it done. ``has_room``: what fires in this cycle can be kept.
+    ``counters`` (the table ``TRIGGER``) follow by two cycles.
     """
 
     def __init__(
@@ -97,6 +101,7 @@ class Trigger(wiring.Component):
         self.symbol_bits = symbol_bits
         self._row = row_layout(strategy_bits, venue_bits)
         self._request = request_layout(symbol_bits, strategy_bits, venue_bits)
+        self._shown = data.StructLayout({"request": self._request, "set": SET_BITS})
         self._state = data.ArrayLayout(ROW_STATE, WAYS)
         event, tick = event_layout(feed, symbol_bits), tick_layout(symbol_bits)
         super().__init__(
@@ -104,6 +109,7 @@ class Trigger(wiring.Component):
                 "event": In(wiring.Signature({"valid": Out(1), "payload": Out(event)})),
                 "tick": In(wiring.Signature({"valid": Out(1), "payload": Out(tick)})),
                 "best": In(best_layout()),
+                "candidate_set": Out(SET_BITS),
                 "gate": Out(TriggerPort(symbol_bits, strategy_bits, venue_bits)),
                 "command": In(
                     stream.Signature(command_layout(symbol_bits, strategy_bits, venue_bits))
@@ -131,36 +137,53 @@ class Trigger(wiring.Component):
         steps = [Signal(step, name=f"step_{cycle}") for cycle in range(4)]
         for now, then in pairwise(steps):
             m.d.sync += then.eq(now)
-        held = self._begin(m, steps[0])
-        rows_2 = self._rows(m, steps[0], held)
+        held, held_set = self._begin(m, steps[0])
+        rows_2 = self._rows(m, steps[0], held, held_set)
         tick_2, has_price_2 = Signal(self.tick.payload.shape()), Signal()
-        m.d.sync += [tick_2.eq(self.tick.payload), has_price_2.eq(self.tick.payload.price.any())]
+        price_set_2 = Signal(SET_BITS)
+        m.d.sync += [
+            tick_2.eq(self.tick.payload),
+            has_price_2.eq(self.tick.payload.price.any()),
+            price_set_2.eq(set_of(price=self.tick.payload.price)),
+        ]
 
         flags_3 = []
-        requests_2 = Signal(data.ArrayLayout(self._request, WAYS))
-        requests_3 = Signal.like(requests_2)
-        m.d.sync += requests_3.eq(requests_2)
-        for way, row in enumerate(rows_2):
-            self._request_of(m, requests_2[way], way, row, tick_2)
+        shown_2 = Signal(data.ArrayLayout(self._shown, WAYS))
+        shown_3 = Signal.like(shown_2)
+        m.d.sync += shown_3.eq(shown_2)
+        for way, (row, row_set) in enumerate(rows_2):
+            self._request_of(m, shown_2[way].request, way, row, tick_2)
+            m.d.comb += shown_2[way].set.eq(row_set ^ Mux(row.uses_message_price, price_set_2, 0))
             flags_3.append(self._flags(m, way, row, steps[2], tick_2, has_price_2))
         fires_3 = self._decide(m, steps, flags_3)
-        self._leave(m, steps, fires_3, requests_2, requests_3)
+        self._leave(m, steps, fires_3, shown_2, shown_3)
         return m
 
-    def _begin(self, m: Module, step: Any) -> Any:
+    def _begin(self, m: Module, step: Any) -> tuple[Any, Signal]:
         """Cycle 0: an event of a wanted symbol, else a command.
 
-        A command is looked at a cycle before it can be taken: its registered copy, returned with
-        what kind it is, goes to the tables.
+        A command is looked at a cycle before it can be taken: its registered copy goes to the
+        tables. Returned with it: the set of its row's order, but for a price that is the message's.
         """
         event, command = self.event, self.command
         held: Any = Signal(command.payload.shape(), name="held_command")
         is_held, is_arm, is_acknowledge, takes = Signal(), Signal(), Signal(), Signal()
+        held_set = Signal(SET_BITS)
+        row = command.payload.row
         is_wanted = event.valid & event.payload.is_wanted
         m.d.comb += takes.eq(is_held & ~is_wanted)
         waits = command.valid & self.init_done & ~takes
         m.d.sync += [
             held.eq(command.payload),
+            held_set.eq(
+                set_of(
+                    Mux(row.uses_message_price, 0, row.price),
+                    row.quantity,
+                    row.order_side != BUY,
+                    command.payload.symbol_index,
+                    row.strategy_id,
+                )
+            ),
             is_held.eq(waits),
             is_arm.eq(waits & (command.payload.kind == TriggerCommand.ARM)),
             is_acknowledge.eq(waits & (command.payload.kind == TriggerCommand.ACKNOWLEDGE)),
@@ -175,25 +198,27 @@ class Trigger(wiring.Component):
             step.generation.eq(held.generation),
             step.starts_true.eq(held.row.starts_true),
         ]
-        return held
+        return held, held_set
 
-    def _rows(self, m: Module, step: Any, held: Any) -> list[Any]:
-        """The rows of the symbol, in cycle 2; ``held`` is the command that may change one."""
+    def _rows(self, m: Module, step: Any, held: Any, held_set: Signal) -> list[tuple[Any, Value]]:
+        """The rows of the symbol and their sets, in cycle 2; ``held`` may change one."""
         found = []
         swept = []
         for way in range(WAYS):
             # A row is written in the cycle of its own address only, and not looked at then.
-            table = SweptMemory(self._row, 1 << self.symbol_bits, registered=1, may_collide=False)
+            layout = data.StructLayout({"row": self._row, "set": SET_BITS})
+            table = SweptMemory(layout, 1 << self.symbol_bits, registered=1, may_collide=False)
             m.submodules[f"rows_{way}"] = table
-            address, row = table.read()
+            address, found_row = table.read()
             m.d.comb += [
                 address.eq(step.symbol_index),
                 table.write_enable.eq(step.is_arm & (step.way == way)),
                 table.write_address.eq(held.symbol_index),
-                table.write_data.eq(held.row),
+                table.write_data.row.eq(held.row),
+                table.write_data.set.eq(held_set),
             ]
             swept.append(table.init_done)
-            found.append(row)
+            found.append((found_row.row, found_row.set))
         m.d.sync += self.init_done.eq(swept[0])
         return found
 
@@ -367,25 +392,28 @@ class Trigger(wiring.Component):
         return fires
 
     def _leave(
-        self, m: Module, steps: list[Any], fires: list[Value], requests_2: Any, requests_3: Any
+        self, m: Module, steps: list[Any], fires: list[Value], shown_2: Any, shown_3: Any
     ) -> None:
         """To the gate: row 0's request at once, others out of the queue, all in order."""
-        m.submodules.queue = queue = TriggerQueue(self._request)
+        m.submodules.queue = queue = TriggerQueue(self._shown)
         gate, is_shown = self.gate, Signal()
+        shown, waiting = Signal(self._shown), queue.current
         m.d.comb += [
             gate.prefetch.eq(
                 Mux(
                     steps[0].is_event,
                     steps[0].symbol_index,
-                    Mux(queue.has_current, queue.current.symbol_index, steps[2].symbol_index),
+                    Mux(queue.has_current, waiting.request.symbol_index, steps[2].symbol_index),
                 )
             ),
-            gate.candidate.eq(Mux(steps[2].is_event, requests_2[0], queue.current)),
+            shown.eq(Mux(steps[2].is_event, shown_2[0].as_value(), waiting.as_value())),
+            gate.candidate.eq(shown.request),
+            self.candidate_set.eq(shown.set),
             gate.fire.eq((fires[0] & queue.is_empty) | is_shown),
             queue.pop.eq(is_shown & gate.ready),
             queue.push.eq(Cat(fires[0] & ~(queue.is_empty & gate.ready), *fires[1:])),
             queue.keeps.eq(Cat(*fires).any() & ~queue.is_empty),
-            queue.pair.eq(requests_3),
+            queue.pair.eq(shown_3),
             self.has_room.eq(queue.has_room),
         ]
         m.d.sync += is_shown.eq(~steps[2].is_event & queue.has_current & ~queue.pop)

@@ -35,14 +35,19 @@ class ReferenceRecent:
         terms = request.price | request.quantity << 31 | (request.side in SELLS) << 51
         return terms, request.symbol_index | request.strategy_id << 32
 
-    def ways(self, key: tuple[int, int]) -> list[Recent]:
+    @staticmethod
+    def index(key: tuple[int, int]) -> int:
         """The set of a key: an exclusive-or fold of 64 bits."""
         terms, origin = key
         fold = (terms ^ origin << 13 ^ origin >> 27) & (1 << 64) - 1
         fold ^= fold >> 32
         fold ^= fold >> 2 * SET_BITS
         fold ^= fold >> SET_BITS
-        return self.sets[fold & (1 << SET_BITS) - 1]
+        return fold & (1 << SET_BITS) - 1
+
+    def ways(self, key: tuple[int, int]) -> list[Recent]:
+        """The places in the set of a key."""
+        return self.sets[self.index(key)]
 
     def holds(self, request: Request, t_ns: int, window_ns: int) -> bool:
         """Whether the same order passed less than the window before, or (clock went back) after."""

@@ -13,6 +13,7 @@ from amaranth.lib.wiring import In
 from host.risk.reference_request import Request
 from hw.ledger_ports import KINDS
 from hw.limits_table import Commit, ShadowWrite
+from hw.recent_orders import key_fields, set_of
 from hw.request import Action, Origin
 from hw.risk_gate import RiskGate
 from hw.risk_view import top_layout
@@ -35,7 +36,7 @@ class GateBench(wiring.Component):
     def __init__(self, **parameters: int) -> None:
         self.gate = RiskGate(ORDER_BITS, SYMBOL_BITS, STRATEGY_BITS, VENUE_BITS, **parameters)
         members = dict(self.gate.signature.members)
-        del members["top"]
+        del members["top"], members["candidate_set"]
         self.forwarded = tuple(members)
         super().__init__(
             {**members, "top_write": In(1), "top_index": In(SYMBOL_BITS), "top": In(top_layout())}
@@ -51,6 +52,7 @@ class GateBench(wiring.Component):
         m.d.sync += shown.eq(found)
         m.d.comb += [
             gate.top.eq(shown),
+            gate.candidate_set.eq(set_of(**key_fields(gate.trigger.candidate))),
             address.eq(gate.symbol_index),
             tops.write_enable.eq(self.top_write),
             tops.write_address.eq(self.top_index),

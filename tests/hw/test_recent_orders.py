@@ -25,6 +25,10 @@ def model():
     return made
 
 
+def set_of(request: Request) -> int:
+    return ReferenceRecent.index(ReferenceRecent.key(request))
+
+
 def key(request: Request) -> dict[str, int]:
     return {
         "price": request.price,
@@ -35,11 +39,13 @@ def key(request: Request) -> dict[str, int]:
     }
 
 
+def asked(request: Request) -> dict[str, object]:
+    return {"key": key(request), "set": set_of(request)}
+
+
 def some_requests(r: random.Random) -> list[Request]:
     """Orders of which many fall into a few sets: more than there are ways."""
     by_set: dict[int, list[Request]] = {}
-    recent = ReferenceRecent()
-    sets = {id(ways): i for i, ways in enumerate(recent.sets)}
     while max((len(v) for v in by_set.values()), default=0) < 9:
         request = Request(
             0,
@@ -49,7 +55,7 @@ def some_requests(r: random.Random) -> list[Request]:
             symbol_index=r.randrange(1 << 10),
             strategy_id=r.randrange(1 << 4),
         )
-        by_set.setdefault(sets[id(recent.ways(recent.key(request)))], []).append(request)
+        by_set.setdefault(set_of(request), []).append(request)
     crowded = sorted(by_set.values(), key=len)[-12:]
     return [request for group in crowded for request in group]
 
@@ -70,11 +76,11 @@ def test_same_as_reference(model) -> None:
             t_ns = r.choice((max(t_ns - 10**9, 0), 5, (1 << 63) - 1 - 10**9, 10**12))
         request, window_ns = r.choice(known), r.choice((0, 1, 5_000, 10**7, (1 << 40) - 1))
         for _ in range(r.randrange(3)):  # look-ups for nothing are on the way all the time
-            model.step(key=key(r.choice(known)), t_ns=t_ns, window_ns=window_ns)
-        model.step(key=key(request), t_ns=t_ns, window_ns=window_ns)
+            model.step(**asked(r.choice(known)), t_ns=t_ns, window_ns=window_ns)
+        model.step(**asked(request), t_ns=t_ns, window_ns=window_ns)
         for _ in range(LOOK_UP_CYCLES - 1):
             model.step(
-                key=key(r.choice(known)), t_ns=r.getrandbits(63), window_ns=r.getrandbits(40)
+                **asked(r.choice(known)), t_ns=r.getrandbits(63), window_ns=r.getrandbits(40)
             )
         found = model.step()["holds"]
         expected = reference.holds(request, t_ns, window_ns)
@@ -85,7 +91,7 @@ def test_same_as_reference(model) -> None:
             now = model.step(remember_valid=1, remember_key=key(request), remember_t_ns=t_ns)
             assert now["remember_ready"]
             cycles = 0
-            while not model.step(key=key(request))["remember_ready"]:
+            while not model.step(**asked(request))["remember_ready"]:
                 cycles += 1
             assert cycles <= 8
     assert min(seen) > 300
@@ -101,14 +107,15 @@ def test_look_up_every_cycle(model) -> None:
     for request in known[::2]:
         reference.remember(request, 1_000)
         model.step(remember_valid=1, remember_key=key(request), remember_t_ns=1_000)
-        while not model.step(key=key(request))["remember_ready"]:
+        while not model.step(**asked(request))["remember_ready"]:
             pass
-    asked = [r.choice(known) for _ in range(500)]
+    looked_up = [r.choice(known) for _ in range(500)]
     columns = {
-        name: np.array([key(request)[name] for request in asked], np.uint64)
-        for name in key(asked[0])
+        name: np.array([key(request)[name] for request in looked_up], np.uint64)
+        for name in key(looked_up[0])
     }
-    rows = model.run({"key": columns, "t_ns": 1_500, "window_ns": 600}, cycles=500)
-    expected = [reference.holds(request, 1_500, 600) for request in asked]
+    sets = np.array([set_of(request) for request in looked_up], np.uint64)
+    rows = model.run({"key": columns, "set": sets, "t_ns": 1_500, "window_ns": 600}, cycles=500)
+    expected = [reference.holds(request, 1_500, 600) for request in looked_up]
     assert rows["holds"][LOOK_UP_CYCLES:].tolist() == expected[:-LOOK_UP_CYCLES]
     assert 0 < sum(expected) < 500

@@ -7,6 +7,8 @@ import random
 import numpy as np
 import pytest
 
+from host.risk.reference_recent import ReferenceRecent
+from host.risk.reference_request import Request
 from hw.trigger import Trigger, TriggerCommand
 from hw.trigger_queue import FULL_AT
 from hw.trigger_reference import ReferenceTrigger, TriggerRequest
@@ -131,6 +133,19 @@ def inputs(events: list[tuple[int, Tick, int, int] | None]) -> dict[str, object]
     }
 
 
+def set_of(fields: dict[str, int]) -> int:
+    """Where the reference keeps recent orders like a candidate."""
+    request = Request(
+        0,
+        side=fields["side"],
+        quantity=fields["quantity"],
+        price=fields["price"],
+        symbol_index=fields["symbol_index"],
+        strategy_id=fields["strategy"],
+    )
+    return ReferenceRecent.index(ReferenceRecent.key(request))
+
+
 def requests_of(model, rows: np.ndarray) -> list[tuple[int, TriggerRequest]]:
     """What the gate took: the cycle of its fire, and the candidate of the cycle before."""
     found = []
@@ -138,6 +153,7 @@ def requests_of(model, rows: np.ndarray) -> list[tuple[int, TriggerRequest]]:
     for at in taken.tolist():
         fields = model.fields(rows["row"][at - 1], "gate__candidate")
         assert fields["action"] == fields["user_ref_num"] == fields["origin"] == 0
+        assert rows["row"][at - 1]["candidate_set"] == set_of(fields)
         found.append((at, TriggerRequest(**{n: fields[n] for n in TriggerRequest.__slots__})))
     return found
 
