@@ -166,3 +166,30 @@ def test_new_limits_around_a_request_hold_for_it_or_not(pair, behind):
     assert outputs["accepted"].sum() == is_taken
     assert is_taken or behind >= FIRE
     assert verdict_of(gate, row)["passed"] == (behind >= FIRE)
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_top_that_is_changing_is_not_looked_at(pair, is_told):
+    """The symbol seems halted for some cycles around a request: told of it, the gate waits."""
+    gate, _ = pair
+    start, passed, waited = 20, [], []
+    for behind in range(-8, 10):
+        for length in (1, 2, 5):
+            inputs = gate.inputs(100)
+            fire(gate, inputs, start, Request(0, BUY, 1, 9_990, symbol_index=2))
+            begin, end = start + behind, start + behind + length
+            inputs["top_is_changing"][begin:end] = int(is_told)
+            for cycle, state in ((begin, "H"), (end, "T")):  # a write is seen two cycles later
+                inputs["top_write"][cycle - 2], inputs["top_index"][cycle - 2] = 1, 2
+                inputs["top"][cycle - 2] = gate.row("top", **TOP | {"trading_state": ord(state)})[0]
+            at = gate.model.cycle + start
+            (row,) = gate.run(inputs)
+            verdict = verdict_of(gate, row)
+            assert verdict["reason"] in (0, RISK.value("symbol_halted"))
+            passed.append(verdict["passed"])
+            waited.append(int(row["cycle"]) - at - VERDICT)
+            if verdict["passed"]:
+                gate.tell("closed", verdict["user_ref_num"])
+    assert all(passed) == is_told
+    assert any(waited) == is_told
+    assert not all(waited)
