@@ -64,9 +64,11 @@ class TriggerPort(wiring.Signature):
     ``prefetch`` in cycle 0 is the symbol of a request that may come; ``candidate`` in cycle 2 is
     that request, and does not bind; ``fire`` in cycle 3 means it: the candidate of the cycle before
     is a request. It is taken when ``ready`` is 1 in that cycle; ``ready`` does not wait for
-    ``fire``. A request that was not taken is shown again as candidate in one cycle and fired in
-    the next. The verdict is valid in cycle 5, or as soon as the gate has read its rows again: when
-    they changed meanwhile, or when the prefetch two cycles before the candidate was not its symbol.
+    ``fire``, which comes late in its cycle: ``offers``, of that cycle too, says early that it may
+    be 1, and is 1 when it is. A request that was not taken is shown again as candidate in one cycle
+    and fired in the next. The verdict is valid in cycle 5, or as soon as the gate has read its rows
+    again: when they changed meanwhile, or when the prefetch two cycles before the candidate was not
+    its symbol.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class TriggerPort(wiring.Signature):
             {
                 "prefetch": Out(symbol_bits),
                 "candidate": Out(request_layout(symbol_bits, strategy_bits, venue_bits)),
+                "offers": Out(1),
                 "fire": Out(1),
                 "ready": In(1),
             }

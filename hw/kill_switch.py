@@ -194,13 +194,14 @@ class KillSwitch(wiring.Component):
         heard_ns, deadline_ns = Signal(TIME_BITS), Signal(TIME_BITS + 1)
         was_heard = Signal()
         timeout_taken = Signal(TIMEOUT_BITS)
-        counts, is_past, is_late = Signal(), Signal(), Signal()
+        counts, is_past, is_late, is_unheard = Signal(), Signal(), Signal(), Signal()
         m.d.comb += is_late.eq(counts & is_past)
         m.d.sync += [
             deadline_ns.eq(Mux(self.heartbeat, self.t_ns, heard_ns) + self.timeout_ns),
             timeout_taken.eq(self.timeout_ns),
             counts.eq(was_heard & self.timeout_ns.any() & (timeout_taken == self.timeout_ns)),
             is_past.eq(self.t_ns > deadline_ns),
+            is_unheard.eq(self.timeout_ns.any() & ~was_heard),
         ]
         with m.If(self.heartbeat):
             m.d.sync += [heard_ns.eq(self.t_ns), was_heard.eq(self.t_ns.any())]
@@ -208,6 +209,4 @@ class KillSwitch(wiring.Component):
             m.d.sync += self.is_killed_heartbeat.eq(1)
             with m.If(~self.is_killed_heartbeat):
                 m.d.sync += self.armed.eq(0)
-        m.d.comb += self.heartbeat_lost.eq(
-            self.is_killed_heartbeat | is_late | (self.timeout_ns.any() & ~was_heard)
-        )
+        m.d.comb += self.heartbeat_lost.eq(self.is_killed_heartbeat | is_late | is_unheard)

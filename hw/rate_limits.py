@@ -99,15 +99,16 @@ class Bucket(wiring.Component):
             m.d.sync += next_ns.eq(row)
         else:
             m.d.comb += next_ns.eq(row)
-        taking = self.taking
+        taking, is_taking = self.taking, Signal()
         m.d.comb += [
             self.init_done.eq(table.init_done),
-            address.eq(Mux(self.take | taking.any(), self.take_index, self.index)),
+            address.eq(Mux(self.take | is_taking, self.take_index, self.index)),
         ]
         m.d.sync += [
             taking.eq(Cat(self.take, taking[:-1])),
+            is_taking.eq(self.take | taking[:-1].any()),  # that any bit of it is 1
         ]
-        t_ns = Mux(taking.any(), self.take_t_ns, self.t_ns)
+        t_ns = Mux(is_taking, self.take_t_ns, self.t_ns)
         is_closed = Signal()
         lacks = exceeds(m, [next_ns], [t_ns, self.limit.tolerance_ns])
         m.d.sync += is_closed.eq(self.limit.is_closed)

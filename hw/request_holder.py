@@ -21,7 +21,7 @@ MEASURE_CYCLES = 8
 class RequestHolder(wiring.Component):
     """Holds a request; works out its change while it waits.
 
-    ``takes``: hold ``given`` from the next cycle on; ``drops``: it needs no room any more.
+    ``takes``: hold ``given`` from the next cycle on, which needs no room yet.
     ``takes_order``: ``order`` (if ``is_found``) is what it replaces or cancels: symbol, side,
     strategy and venue are the order's from then on, whatever was given. ``product``: open shares
     times price, of the decision's multipliers, four cycles behind ``request`` and ``leaves``.
@@ -40,7 +40,6 @@ class RequestHolder(wiring.Component):
             {
                 "takes": In(1),
                 "given": In(layout),
-                "drops": In(1),
                 "takes_order": In(1),
                 "is_found": In(1),
                 "order": In(order_layout(order_bits, symbol_bits, strategy_bits, venue_bits)),
@@ -78,8 +77,6 @@ class RequestHolder(wiring.Component):
                 held_leaves.eq(0),
                 held_price.eq(0),
             ]
-        with m.If(self.drops):
-            m.d.sync += self.held_notional.eq(0)
         with m.If(self.takes_order & self.is_found):
             m.d.sync += [
                 request.symbol_index.eq(order.symbol_index),

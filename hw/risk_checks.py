@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Value
 
 from hw.carry_save import exceeds, reaches
 from hw.request import Action
@@ -23,33 +23,39 @@ TRADING = ord("T")
 UNRESTRICTED = ord("0")
 
 
+def any_later(m: Module, *terms: Value) -> Value:
+    """Whether any is 1, asked in the next cycle: a request arrives through many gates."""
+    return Cat(*(later(m, term) for term in terms)).any()
+
+
 def always(m: Module, view: Any) -> dict[str, Value]:
     """What holds against everything, kills excepted; of a cancel only what concerns it."""
     request = view.request
     is_new, is_cancel = request.action == Action.NEW, request.action == Action.CANCEL
     is_replace = request.action == Action.REPLACE
-    is_side = Cat(*(request.side == s for s in (BUY, SELL, SELL_SHORT, SELL_SHORT_EXEMPT))).any()
-    in_force = Cat(request.time_in_force == t for t in (DAY, IOC)).any()
-    invalid = Signal()
-    m.d.comb += invalid.eq(
-        (request.action == Action.INVALID)
-        | (request.quantity == 0)
-        | (request.quantity > MAXIMUM_QUANTITY_SHARES)
-        | (request.price == 0)
-        | ~in_force
-        | (is_new & ~is_side)
+    sides = (BUY, SELL, SELL_SHORT, SELL_SHORT_EXEMPT)
+    is_side = any_later(m, *(request.side == side for side in sides))
+    in_force = any_later(m, *(request.time_in_force == t for t in (DAY, IOC)))
+    invalid = any_later(
+        m,
+        request.action == Action.INVALID,
+        request.quantity == 0,
+        request.quantity > MAXIMUM_QUANTITY_SHARES,
+        request.price == 0,
     )
     findings = {
         "no_limits_set": ~is_cancel & ~view.is_set,
         "order_entry_down": ~view.sessions_up.bit_select(request.venue, 1),
-        "invalid_request": ~is_cancel & invalid,
         "unknown_symbol": is_new & (request.symbol_index >= view.symbol_count),
         "unknown_order": ~is_new & ~view.is_known,
         "order_busy": is_replace & view.is_busy,
         "replace_below_executed": is_replace & view.is_below_executed,
         "order_table_full": ~is_cancel & view.is_full,
     }
-    return {name: later(m, finding) for name, finding in findings.items()}
+    return {name: later(m, finding) for name, finding in findings.items()} | {
+        "invalid_request": later(m, ~is_cancel)
+        & (invalid | ~in_force | (later(m, is_new) & ~is_side))
+    }
 
 
 def permission_and_market(m: Module, view: Any) -> dict[str, Value]:
@@ -68,21 +74,21 @@ def permission_and_market(m: Module, view: Any) -> dict[str, Value]:
     }
     kind_bits = Cat(*(kinds[name] for name in ORDER_TYPE.names))
     bid, ask, price = top.bid_price, top.ask_price, request.price
-    crossed = bid.any() & ask.any() & (bid >= ask)
-    above = ~top.band_upper_price.any() | (price > top.band_upper_price)
-    below = ~top.band_lower_price.any() | (price < top.band_lower_price)
+    above = any_later(m, ~top.band_upper_price.any(), price > top.band_upper_price)
+    below = any_later(m, ~top.band_lower_price.any(), price < top.band_lower_price)
     findings = {
         "symbol_restricted": limits.is_restricted,
         "symbol_not_allowed": ~limits.is_allowed,
-        "order_type_not_allowed": (kind_bits & ~limits.allowed_order_types).any(),
         "market_phase": ~limits.allowed_phases.bit_select(view.market_phase, 1),
         "symbol_not_clean": top.book_state.any(),
         "feed_stale": view.is_stale,
-        "symbol_halted": (top.trading_state != TRADING) | top.operational_halt,
-        "market_crossed": crossed,
-        "price_band": Mux(is_buy, above, below),
     }
-    return {name: later(m, finding) for name, finding in findings.items()}
+    return {name: later(m, finding) for name, finding in findings.items()} | {
+        "order_type_not_allowed": any_later(m, *(kind_bits & ~limits.allowed_order_types)),
+        "symbol_halted": any_later(m, top.trading_state != TRADING, top.operational_halt),
+        "market_crossed": ~any_later(m, ~bid.any(), ~ask.any(), bid < ask),
+        "price_band": Mux(later(m, is_buy), above, below),
+    }
 
 
 def size(m: Module, view: Any) -> dict[str, Value]:
@@ -109,9 +115,9 @@ def reference_price(m: Module, view: Any) -> dict[str, Value]:
 def short_sale_rule(m: Module, view: Any) -> dict[str, Value]:
     """The price test of Regulation SHO."""
     request, top = view.request, view.top
-    low = (top.bid_price == 0) | (request.price <= top.bid_price)
-    restricted = (request.side == SELL_SHORT) & (top.short_sale_state != UNRESTRICTED) & low
-    return {"short_sale_restricted": later(m, restricted)}
+    is_low = any_later(m, top.bid_price == 0, request.price <= top.bid_price)
+    is_free = any_later(m, request.side != SELL_SHORT, top.short_sale_state == UNRESTRICTED)
+    return {"short_sale_restricted": is_low & ~is_free}
 
 
 class Positions:
@@ -168,10 +174,9 @@ def own_orders(m: Module, view: Any) -> dict[str, Value]:
     """Whether the price reaches an own order of the other side."""
     request, exposure = view.request, view.exposure
     best_buy, best_sell = exposure.buy.best_price, exposure.sell.best_price
-    reaches_sell = best_sell.any() & (request.price >= best_sell)
-    reaches_buy = best_buy.any() & (request.price <= best_buy)
-    crosses = Mux(request.side == BUY, reaches_sell, reaches_buy)
-    return {"self_trade": later(m, crosses)}
+    beyond_sell = any_later(m, ~best_sell.any(), request.price < best_sell)
+    beyond_buy = any_later(m, ~best_buy.any(), request.price > best_buy)
+    return {"self_trade": ~Mux(later(m, request.side == BUY), beyond_sell, beyond_buy)}
 
 
 def early_findings(m: Module, view: Any) -> dict[str, Value]:

@@ -215,6 +215,7 @@ class RiskGate(wiring.Component):
                 & init_done
             ),
             sequence.init_done.eq(init_done),
+            sequence.offers.eq(self.trigger.offers),
             sequence.fires.eq(self.trigger.fire),
             sequence.wants.eq(self.host.valid & ~self.tell.valid),
             sequence.has_order.eq(
@@ -229,16 +230,16 @@ class RiskGate(wiring.Component):
             ledger.look_up_number.eq(holder.request.user_ref_num),
             sequence.is_asked.eq(ledger.look_up_ready),
             sequence.answers.eq(ledger.look_up_done),
-            holder.takes.eq(sequence.takes_trigger | sequence.takes_host),
+            # what was shown is held whether it fired or not: that is known too late to wait for
+            holder.takes.eq(~sequence.uses_held),
             holder.given.eq(
-                Mux(sequence.takes_trigger, shown.as_value(), self.host.payload.as_value())
+                Mux(sequence.takes_host, self.host.payload.as_value(), shown.as_value())
             ),
-            holder.drops.eq(~sequence.uses_held),
             holder.takes_order.eq(sequence.answers),
             holder.is_found.eq(ledger.order_found),
             holder.order.eq(ledger.order),
             holder.product.eq(self.decision.notional),
-            holder.stamps.eq(sequence.takes_trigger | sequence.begins),
+            holder.stamps.eq(~sequence.uses_held | sequence.begins),
             holder.given_t_ns.eq(Mux(sequence.begins, self.t_ns, shown_t_ns)),
         ]
 
@@ -253,7 +254,7 @@ class RiskGate(wiring.Component):
             limits.symbol_index.eq(self.symbol_index),
             ledger.prefetch.eq(self.symbol_index),
             self.rates.symbol.eq(self.symbol_index),
-            request.eq(Mux(uses_held, held.as_value(), candidate.as_value())),
+            request.eq(Mux(sequence.is_free, candidate.as_value(), held.as_value())),
             view.t_ns.eq(self.t_ns),
             view.leaves.eq(Mux(uses_held, holder.leaves, candidate.quantity)),
             view.shares_added.eq(Mux(uses_held, holder.shares_added, candidate.quantity)),
@@ -330,7 +331,7 @@ class RiskGate(wiring.Component):
         passes_next = Signal.like(passes, init=1)
         verdict, request = self.verdict.payload, holder.request
         number = Mux(request.action == Action.CANCEL, request.user_ref_num, self.ledger.number)
-        passed = Signal()
+        passed, was_passed = Signal(), Signal()
         m.d.comb += [
             passed.eq(sequence.decides & decision.passed),
             sequence.passed.eq(decision.passed),
@@ -345,12 +346,13 @@ class RiskGate(wiring.Component):
         ]
         reason, decided = Signal.like(decision.reason), Signal()
         m.d.sync += [
+            was_passed.eq(passed),
             self.alerts.eq(passed & decision.is_credit_alert),
             reason.eq(decision.reason),
             decided.eq(sequence.decides),
             self.verdicts.eq(Cat((reason == n) & decided for n in range(RISK.count))),
         ]
-        with m.If(passed):
+        with m.If(was_passed):  # in time for the next verdict
             m.d.sync += [passes.eq(passes_next), passes_next.eq(passes_next + 1)]
 
     def _commit(self, m: Module) -> None:

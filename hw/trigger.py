@@ -396,16 +396,10 @@ class Trigger(wiring.Component):
     ) -> None:
         """To the gate: row 0's request at once, others out of the queue, all in order."""
         m.submodules.queue = queue = TriggerQueue(self._shown)
-        gate, is_shown = self.gate, Signal()
+        gate, is_shown, awaited = self.gate, Signal(), Signal(self.symbol_bits)
         shown, waiting = Signal(self._shown), queue.current
         m.d.comb += [
-            gate.prefetch.eq(
-                Mux(
-                    steps[0].is_event,
-                    steps[0].symbol_index,
-                    Mux(queue.has_current, waiting.request.symbol_index, steps[2].symbol_index),
-                )
-            ),
+            gate.prefetch.eq(Mux(steps[0].is_event, steps[0].symbol_index, awaited)),
             shown.eq(Mux(steps[2].is_event, shown_2[0].as_value(), waiting.as_value())),
             gate.candidate.eq(shown.request),
             self.candidate_set.eq(shown.set),
@@ -416,4 +410,18 @@ class Trigger(wiring.Component):
             queue.pair.eq(shown_3),
             self.has_room.eq(queue.has_room),
         ]
-        m.d.sync += is_shown.eq(~steps[2].is_event & queue.has_current & ~queue.pop)
+        m.d.sync += [
+            is_shown.eq(~steps[2].is_event & queue.has_current & ~queue.pop),
+            gate.offers.eq(steps[2].is_event | queue.has_current),
+            awaited.eq(
+                Mux(
+                    queue.has_current,
+                    waiting.request.symbol_index,
+                    Mux(
+                        queue.has_following,
+                        queue.following.request.symbol_index,
+                        steps[2].symbol_index,
+                    ),
+                )
+            ),
+        ]

@@ -215,6 +215,7 @@ class Packed(Triple):
         inputs["trigger__candidate"][first - 1 : until] = self.gate.row(
             "trigger__candidate", **fields
         )[0]
+        inputs["trigger__offers"][first - r.randrange(3) : until + r.randrange(3)] = 1
         inputs["trigger__fire"][first:until] = 1
 
     def _replay(

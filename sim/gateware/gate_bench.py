@@ -269,7 +269,7 @@ class GatewareGate:
             symbol = (request.symbol_index + wrong_prefetch) % (1 << SYMBOL_BITS)
             inputs["trigger__prefetch"][0] = symbol
             inputs["trigger__candidate"][2] = self.row("trigger__candidate", **fields)[0]
-            inputs["trigger__fire"][3] = 1
+            inputs["trigger__offers"][3] = inputs["trigger__fire"][3] = 1
             verdicts = self.run(inputs)
         else:
             verdicts = self.run(inputs, host=harness.Feed(self.row("host__payload", **fields)))

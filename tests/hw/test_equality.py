@@ -69,7 +69,7 @@ def test_traffic_is_the_same_by_its_seed(feed):
 
 @pytest.mark.parametrize("style", STYLES)
 def test_gates_are_equal(gate, style):
-    found = GateRun(style, SEED, CYCLES).run(gate)
+    found = GateRun(style, SEED, 3 * CYCLES).run(gate)
     assert not found.difference
     assert found.cycles >= CYCLES
     assert found.counts["passed"] + found.counts["no_limits_set"] > 10

@@ -86,7 +86,7 @@ def fire(gate, inputs, at, request, tag=0):
     }
     inputs["trigger__prefetch"][at] = request.symbol_index
     inputs["trigger__candidate"][at + 2] = gate.row("trigger__candidate", **fields)[0]
-    inputs["trigger__fire"][at + FIRE] = 1
+    inputs["trigger__offers"][at + FIRE] = inputs["trigger__fire"][at + FIRE] = 1
 
 
 def verdict_of(gate, row):

@@ -37,7 +37,7 @@ class VerdictSpec(wiring.Component):
     the host gave. Its effect has ended before the next is taken.
     """
 
-    free: In(10)
+    free: In(11)
     tags: In(8)
 
     def __init__(self, sequence=GateSequence, holder=RequestHolder):
@@ -53,11 +53,10 @@ class VerdictSpec(wiring.Component):
         m.d.sync += shown_before.eq(shown)
         m.d.comb += [
             *(getattr(sequence, name).eq(self.free[i]) for i, name in enumerate(INPUTS)),
-            holder.takes.eq(sequence.takes_trigger | sequence.takes_host),
-            holder.given.tag.eq(Mux(sequence.takes_trigger, shown_before, given)),
+            holder.takes.eq(~sequence.uses_held),
+            holder.given.tag.eq(Mux(sequence.takes_host, given, shown_before)),
             holder.takes_order.eq(sequence.answers),
             holder.is_found.eq(sequence.passed),
-            holder.drops.eq(~sequence.uses_held),
         ]  # fmt: skip
         waits, expected, ends = Signal(), Signal(4), Signal()
         takes = sequence.takes_trigger | sequence.takes_host
@@ -79,6 +78,7 @@ class VerdictSpec(wiring.Component):
             Assert(~(waits & ends)),
             Assert(~(waits | ends) | sequence.holds),
             Assert(sequence.uses_held == (waits | ends)),
+            Assert(sequence.is_free == ~sequence.uses_held),
             Assert(sequence.settles == ends),
             Cover(sequence.decides & (expected == 5)),
         ]
@@ -88,7 +88,7 @@ class VerdictSpec(wiring.Component):
 class PatienceSpec(wiring.Component):
     """While the other parts answer at once, each request has its verdict within 13 cycles."""
 
-    free: In(10)
+    free: In(11)
 
     def __init__(self, sequence=GateSequence):
         self.sequence = sequence(1)
@@ -127,11 +127,11 @@ def test_a_sequence_that_waits_for_nothing_fails():
 @pytest.mark.parametrize(
     "old, new",
     [
-        ('m.d.comb += self.decides.eq(1)\n                m.d.sync += step.eq(Step.IDLE)',
-         'm.d.comb += self.decides.eq(1)\n                m.d.sync += step.eq(Step.VERDICT)'),
-        ("step.eq(Step.SECOND)", "step.eq(Step.IDLE)"),
-        ("self.host_ready.eq(self.init_done & ~self.fires)", "self.host_ready.eq(self.init_done)"),
-        ("step.eq(Step.COMMIT)", "step.eq(Step.IDLE)"),
+        ('m.d.comb += self.decides.eq(1)\n                m.d.comb += following.eq(Step.IDLE)',
+         'm.d.comb += self.decides.eq(1)\n                m.d.comb += following.eq(Step.VERDICT)'),
+        ("following.eq(Step.SECOND)", "following.eq(Step.IDLE)"),
+        ("self.init_done & ~self.offers", "self.init_done"),
+        ("following.eq(Step.COMMIT)", "following.eq(Step.IDLE)"),
     ],
 )  # fmt: skip
 def test_a_faulty_sequence_fails(old, new):

@@ -233,13 +233,13 @@ def fires(model, before: int, events: list, rows: list) -> np.ndarray:
     return captured["cycle"].astype(np.int64) - start
 
 
-def test_row_0_fires_in_cycle_3_and_row_1_two_cycles_later(model) -> None:
+def test_row_0_fires_in_cycle_3_and_row_1_three_cycles_later(model) -> None:
     """Also when both fire, and with the right prefetch two cycles before each candidate."""
     row = TriggerRow(
         is_armed=1, message_type=ord("P"), in_flight_cap=15, quantity=1, order_side=ord("B")
     )
     tick = Tick(message_type=ord("P"), price=100, shares=1)
-    for ways, expected in (((0,), [3]), ((1,), [5]), ((0, 1), [3, 5])):
+    for ways, expected in (((0,), [3]), ((1,), [6]), ((0, 1), [3, 6])):
         before = swept(model)
         events = [None] * 4 + [(5, tick, 0, 0)] + [None] * 12
         found = fires(model, before, events, [arm(5, way, row) for way in ways])
