@@ -69,10 +69,11 @@ def test_traffic_is_the_same_by_its_seed(feed):
 
 @pytest.mark.parametrize("style", STYLES)
 def test_gates_are_equal(gate, style):
-    found = GateRun(style, SEED, 3 * CYCLES).run(gate)
+    found = GateRun(style, SEED, CYCLES).run(gate)
     assert not found.difference
     assert found.cycles >= CYCLES
-    assert found.counts["passed"] + found.counts["no_limits_set"] > 10
+    verdicts = sum(count for name, count in found.counts.items() if name != "steps")
+    assert verdicts > 100
 
 
 @pytest.mark.parametrize("style", STYLES)
