@@ -61,7 +61,9 @@ BLOCKS: dict[str, Block] = {
         "hw.rate_limits:Bucket", "token buckets of the message rate", {"bits": SYMBOL_BITS}
     ),
     "kill_switch": Block("hw.kill_switch:KillSwitch", "kills by scope, and the dead-man switch"),
-    "risk_gate": Block("hw.risk_gate:RiskGate", "the gate with its state"),
+    "risk_gate": Block(
+        "hw.risk_gate:RiskGate", "the gate with its state, 511 symbols", {"symbol_bits": 9}
+    ),
     "order_builder": Block("hw.order_builder:OrderBuilder", "verdicts to frames of orders"),
     "replay_ring": Block("hw.replay_ring:ReplayRing", "segments sent, for retransmission"),
     "counter_bank": Block("hw.counter_bank:CounterBank", "64 counters", {"count": 64}),
