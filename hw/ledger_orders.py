@@ -6,8 +6,9 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Value
 
 from hw.ledger_ports import Operation
-from hw.ledger_state import BUY, LAST_SLOT, LedgerState
+from hw.ledger_state import LAST_SLOT, LedgerState
 from hw.product import PRODUCT_CYCLES
+from hw.request import BUY
 
 
 def find(m: Module, s: LedgerState) -> None:

@@ -12,6 +12,7 @@ from hw.best_price import BestPriceSearch
 from hw.free_number import FreeNumber
 from hw.ledger_ports import Operation
 from hw.product import PRODUCT_CYCLES, Product
+from hw.request import BUY
 from hw.risk_rows import (
     EXECUTION_BITS,
     MONEY_BITS,
@@ -24,7 +25,6 @@ from hw.steps import Steps
 from hw.swept_memory import SweptMemory
 from nic.offload.limits import NOTIONAL_BITS, PRICE_BITS, QUANTITY_BITS
 
-BUY = ord("B")
 SOURCE_LAYOUT = data.StructLayout(
     dict.fromkeys(("found_price", "ratio", "opened", "look_up", "tell"), 1)
 )

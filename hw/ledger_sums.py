@@ -7,7 +7,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 
 from hw.best_price import reaches_further
 from hw.ledger_ports import Operation
-from hw.ledger_state import BUY, LedgerState
+from hw.ledger_state import LedgerState
+from hw.request import BUY
 from hw.risk_rows import MONEY_BITS
 from nic.offload.limits import QUANTITY_BITS
 

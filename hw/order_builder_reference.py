@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hw.replay_ring import SLOTS
+from hw.request import BUY
 from nic.frame_reference import checksum
 from nic.offload.builder_enumerations import BUILDER
 from nic.offload.order_template import (
@@ -38,7 +39,7 @@ class Order:
     """An order that the gate passed; the fields of a request, and the numbers it was given."""
 
     action: int
-    side: int = ord("B")
+    side: int = BUY
     time_in_force: int = ord("0")
     post_only: int = 0
     strategy: int = 0

@@ -13,7 +13,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.risk_products import BUY
+from hw.request import BUY
 from hw.risk_rows import TIME_BITS
 from hw.swept_memory import SweptMemory
 from nic.offload.enumerations import GATE
@@ -52,7 +52,7 @@ def set_of(
     symbol_index: ValueLike = 0,
     strategy: ValueLike = 0,
 ) -> Value:
-    """The set of a key: the fold of ``host/risk/reference.py``.
+    """The set of a key: the fold of ``host/risk/reference_recent.py``.
 
     It is linear: the exclusive-or of the sets of a key's parts, with 0 for the others, is the set
     of the whole.

@@ -13,6 +13,8 @@ VENUE_BITS = 4
 LETTER_BITS = 8
 USER_REF_NUM_BITS = 32
 TAG_BITS = 32
+BUY, SELL, SELL_SHORT, SELL_SHORT_EXEMPT = map(ord, "BSTE")
+"""Letters of the side."""
 
 
 class Action(enum.Enum, shape=2):  # type: ignore[call-arg]

@@ -9,11 +9,10 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.request import Action, request_layout
+from hw.request import BUY, Action, request_layout
 from hw.risk_rows import TIME_BITS, order_layout
 from nic.offload.limits import NOTIONAL_BITS, QUANTITY_BITS
 
-BUY = ord("B")
 MEASURE_CYCLES = 8
 """Cycles from ``takes_order`` until all that depends on the order is worked out."""
 

@@ -12,12 +12,11 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Mux, Value
 
 from hw.carry_save import exceeds, reaches
-from hw.request import Action
-from hw.risk_products import BUY, later
+from hw.request import BUY, SELL, SELL_SHORT, SELL_SHORT_EXEMPT, Action
+from hw.risk_products import later
 from nic.offload.enumerations import ORDER_TYPE
 from nic.offload.limits import MAXIMUM_QUANTITY_SHARES
 
-SELL, SELL_SHORT, SELL_SHORT_EXEMPT = map(ord, "STE")
 DAY, IOC = ord("0"), ord("3")
 TRADING = ord("T")
 UNRESTRICTED = ord("0")

@@ -135,8 +135,7 @@ class RiskGate(wiring.Component):
         self._commands(m)
         self._requests(m)
         self._view(m)
-        self._verdict(m)
-        self._commit(m)
+        self._commit(m, self._verdict(m))
         return m
 
     def _commands(self, m: Module) -> None:
@@ -208,11 +207,7 @@ class RiskGate(wiring.Component):
             has_number.eq(ledger.number_is_ready | is_full),
             self.init_done.eq(init_done),
             self.is_idle.eq(
-                (quiet == STEADY_CYCLES)
-                & ~sequence.holds
-                & ~sequence.uses_held
-                & ~self.tell.valid
-                & init_done
+                (quiet == STEADY_CYCLES) & ~sequence.holds & ~self.tell.valid & init_done
             ),
             sequence.init_done.eq(init_done),
             sequence.offers.eq(self.trigger.offers),
@@ -324,14 +319,14 @@ class RiskGate(wiring.Component):
             for word in ("interval_ns", "tolerance_ns", "is_closed")
         ]
 
-    def _verdict(self, m: Module) -> None:
-        """The verdict, and what is counted of it."""
+    def _verdict(self, m: Module) -> Signal:
+        """The verdict, and what is counted of it; whether the cycle before had a pass."""
         sequence, holder, decision = self.sequence, self.holder, self.decision
         passes = Signal.like(self.verdict.payload.pass_number)
         passes_next = Signal.like(passes, init=1)
         verdict, request = self.verdict.payload, holder.request
         number = Mux(request.action == Action.CANCEL, request.user_ref_num, self.ledger.number)
-        passed, was_passed = Signal(), Signal()
+        passed, just_passed = Signal(), Signal()
         m.d.comb += [
             passed.eq(sequence.decides & decision.passed),
             sequence.passed.eq(decision.passed),
@@ -346,25 +341,24 @@ class RiskGate(wiring.Component):
         ]
         reason, decided = Signal.like(decision.reason), Signal()
         m.d.sync += [
-            was_passed.eq(passed),
+            just_passed.eq(passed),
             self.alerts.eq(passed & decision.is_credit_alert),
             reason.eq(decision.reason),
             decided.eq(sequence.decides),
             self.verdicts.eq(Cat((reason == n) & decided for n in range(RISK.count))),
         ]
-        with m.If(was_passed):  # in time for the next verdict
+        with m.If(just_passed):  # in time for the next verdict
             m.d.sync += [passes.eq(passes_next), passes_next.eq(passes_next + 1)]
+        return just_passed
 
-    def _commit(self, m: Module) -> None:
+    def _commit(self, m: Module, just_passed: Signal) -> None:
         """What passed is reserved for and remembered, each by its part at its own pace."""
         holder, ledger, recent, rates = self.holder, self.ledger, self.recent, self.rates
         request = holder.request
         is_new = request.action == Action.NEW
         notional = Signal.like(self.decision.notional)
-        just_passed = Signal()
         waiting = Signal(3)
         done = Cat(ledger.opened_ready, recent.remember_ready, rates.take_ready)
-        m.d.sync += just_passed.eq(self.sequence.decides & self.decision.passed)
         with m.If(just_passed):
             m.d.sync += [
                 waiting.eq(Cat(1, is_new, request.action != Action.CANCEL)),

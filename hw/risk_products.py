@@ -18,10 +18,10 @@ from hw.carry_save import (
     is_not_negative,
     partial_products,
 )
+from hw.request import BUY
 from nic.offload.enumerations import GATE
 from nic.offload.limits import QUANTITY_BITS
 
-BUY = ord("B")
 BASIS_POINTS = GATE.value("basis_points")
 COLLAR_BITS = 48
 """Signed, of the difference of two prices times factors."""

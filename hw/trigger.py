@@ -20,6 +20,7 @@ from hw.gate_ports import TriggerPort
 from hw.prices import best_layout
 from hw.recent_orders import SET_BITS, set_of
 from hw.request import (
+    BUY,
     STRATEGY_BITS,
     SYMBOL_BITS,
     VENUE_BITS,
@@ -27,7 +28,6 @@ from hw.request import (
     Origin,
     request_layout,
 )
-from hw.risk_products import BUY
 from hw.swept_memory import SweptMemory
 from hw.tick import tick_layout
 from hw.trigger_queue import TriggerQueue
