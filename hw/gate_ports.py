@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.event import CYCLE_BITS
+from hw.recent_orders import SET_BITS
 from hw.request import (
     STRATEGY_BITS,
     SYMBOL_BITS,
@@ -33,7 +34,8 @@ def verdict_layout(
             "request": request_layout(symbol_bits, strategy_bits, venue_bits),
             "passed": 1,
             "reason": REASON_BITS,  # of the table RISK; 0 when passed
-            "user_ref_num": USER_REF_NUM_BITS,  # given to a new order or replace; a cancel's order
+            # when passed: given to a new order or replace; a cancel's order
+            "user_ref_num": USER_REF_NUM_BITS,
             "pass_number": PASS_NUMBER_BITS,  # passes so far, this one included
             "t_ns": TIME_BITS,  # the time that every check took for now
             "decided_cycle": CYCLE_BITS,  # in which the verdict is valid
@@ -56,6 +58,11 @@ class VerdictPort(wiring.Signature):
                 "payload": Out(verdict_layout(symbol_bits, strategy_bits, venue_bits)),
             }
         )
+
+
+EARLY = data.StructLayout({"set": SET_BITS, "is_buy": 1})
+"""What is known of a request before it is there: where orders like it are in the table of recent
+orders (:func:`hw.recent_orders.set_of`), and whether it buys."""
 
 
 class TriggerPort(wiring.Signature):

@@ -224,7 +224,7 @@ class RecordWriter(wiring.Component):
             "decided_cycle": verdict.decided_cycle,
             "t_ns": verdict.t_ns,
             "pass_number": verdict.pass_number,
-            "user_ref_num": verdict.user_ref_num,
+            "user_ref_num": Mux(verdict.passed, verdict.user_ref_num, 0),
             "order_user_ref_num": request.user_ref_num,
             "symbol_index": request.symbol_index,
             "strategy_id": request.strategy,

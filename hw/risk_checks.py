@@ -60,7 +60,7 @@ def always(m: Module, view: Any) -> dict[str, Value]:
 def permission_and_market(m: Module, view: Any) -> dict[str, Value]:
     """What may be traded, how and when; book, feed, trading state and price bands."""
     request, limits, top = view.request, view.limits, view.top
-    is_buy = request.side == BUY
+    is_buy = view.is_buy
     kinds = {
         "day": request.time_in_force == DAY,
         "ioc": request.time_in_force == IOC,
@@ -104,7 +104,7 @@ def size(m: Module, view: Any) -> dict[str, Value]:
 def reference_price(m: Module, view: Any) -> dict[str, Value]:
     """Whether the collars have references, and none is too old."""
     top, t_ns = view.top, view.t_ns
-    best = Mux(view.request.side == BUY, top.ask_price, top.bid_price)
+    best = Mux(view.is_buy, top.ask_price, top.bid_price)
     is_absent = later(m, (best == 0) | (top.last_price == 0))
     is_past = reaches(m, [t_ns], [top.updated_ns])
     is_young = reaches(m, [top.updated_ns, view.limits.reference_age_limit_ns], [t_ns])
@@ -138,7 +138,7 @@ class Positions:
             )
         )
         adds = later(m, added.any())
-        buys = later(m, side == BUY, 2)
+        buys = later(m, view.is_buy, 2)
         long_mark = later(m, side == SELL, 2)
         short_mark = later(m, (side == SELL_SHORT) | (side == SELL_SHORT_EXEMPT), 2)
         too_long = exceeds(m, [bought, position, added], [longest])
@@ -175,7 +175,7 @@ def own_orders(m: Module, view: Any) -> dict[str, Value]:
     best_buy, best_sell = exposure.buy.best_price, exposure.sell.best_price
     beyond_sell = any_later(m, ~best_sell.any(), request.price < best_sell)
     beyond_buy = any_later(m, ~best_buy.any(), request.price > best_buy)
-    return {"self_trade": ~Mux(later(m, request.side == BUY), beyond_sell, beyond_buy)}
+    return {"self_trade": ~Mux(later(m, view.is_buy), beyond_sell, beyond_buy)}
 
 
 def early_findings(m: Module, view: Any) -> dict[str, Value]:

@@ -17,16 +17,17 @@ from amaranth.lib.wiring import In, Out
 
 from hw.event import CYCLE_BITS
 from hw.exposure import Exposure
-from hw.gate_ports import TriggerPort, VerdictPort
+from hw.gate_ports import EARLY, TriggerPort, VerdictPort
 from hw.gate_sequence import STEADY_CYCLES, GateSequence
 from hw.kill_switch import KillSwitch, SwitchCommand
 from hw.ledger_ports import tell_layout
 from hw.limits_table import Commit, LimitsTable, ShadowWrite
 from hw.rate_limits import KINDS, RateLimits
-from hw.recent_orders import SET_BITS, RecentOrders, key_fields, set_of
+from hw.recent_orders import RecentOrders, key_fields, set_of
 from hw.request import STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS, Action, request_layout
 from hw.request_holder import MEASURE_CYCLES, RequestHolder
 from hw.risk_decision import RiskDecision
+from hw.risk_products import BUY
 from hw.risk_rooms import RiskRooms
 from hw.risk_rows import TIME_BITS
 from hw.risk_view import PHASE_BITS, top_layout
@@ -51,7 +52,7 @@ class RiskGate(wiring.Component):
     """The gate with its state.
 
     Requests: ``trigger`` and ``host``; the trigger's go first, then tells, then the host's.
-    ``candidate_set``: where recent orders like the trigger's candidate are.
+    ``candidate_early``: what is known of the trigger's candidate before it is there.
     ``verdict``: one per request taken. ``verdicts``: a bit per reason of ``RISK``, 1 two
     cycles after such a verdict; ``alerts``: a bit, a cycle after a pass above the credit alert.
 
@@ -78,7 +79,7 @@ class RiskGate(wiring.Component):
         self._request = request_layout(*self._indexes)
         members: dict[str, Any] = {
             "trigger": In(TriggerPort(*self._indexes)),
-            "candidate_set": In(SET_BITS),
+            "candidate_early": In(EARLY),
             "host": In(stream.Signature(self._request)),
             "verdict": Out(VerdictPort(*self._indexes)),
             "verdicts": Out(RISK.count),
@@ -272,15 +273,22 @@ class RiskGate(wiring.Component):
             self.rooms.totals.eq(ledger.totals),
             self.rooms.held_notional.eq(holder.held_notional),
         ]
-        self._late(m, request)
+        held_early, early = Signal(EARLY), Signal(EARLY)
+        m.d.sync += [
+            held_early.set.eq(set_of(**key_fields(held))),
+            held_early.is_buy.eq(held.side == BUY),
+        ]
+        m.d.comb += [
+            early.eq(Mux(uses_held, held_early.as_value(), self.candidate_early.as_value())),
+            view.is_buy.eq(early.is_buy),
+        ]
+        self._late(m, request, early)
 
-    def _late(self, m: Module, request: Any) -> None:
+    def _late(self, m: Module, request: Any, early: Any) -> None:
         """What is asked for with the view and answered behind it."""
         kills, rates, recent, ledger = self.kills, self.rates, self.recent, self.ledger
         late, gate_limits = self.decision.late, self.limits.gate_limits
         repeated = Signal()
-        held_set = Signal(SET_BITS)
-        m.d.sync += held_set.eq(set_of(**key_fields(self.holder.request)))
         m.d.sync += repeated.eq(ledger.strategy_executions >= gate_limits.maximum_executions)
         m.d.comb += [
             kills.venue.eq(request.venue),
@@ -291,7 +299,7 @@ class RiskGate(wiring.Component):
             rates.t_ns.eq(self.t_ns),
             *self._buckets(),
             *(recent.key[name].eq(value) for name, value in key_fields(request).items()),
-            recent.set.eq(Mux(self.sequence.uses_held, held_set, self.candidate_set)),
+            recent.set.eq(early.set),
             recent.t_ns.eq(self.t_ns),
             recent.window_ns.eq(gate_limits.duplicate_window_ns),
             ledger.strategy.eq(request.strategy),
@@ -334,7 +342,7 @@ class RiskGate(wiring.Component):
             verdict.request.eq(request),
             verdict.passed.eq(decision.passed),
             verdict.reason.eq(decision.reason),
-            verdict.user_ref_num.eq(Mux(decision.passed, number, 0)),
+            verdict.user_ref_num.eq(number),
             verdict.pass_number.eq(Mux(decision.passed, passes_next, passes)),
             verdict.t_ns.eq(holder.t_ns),
             verdict.decided_cycle.eq(self.cycle),

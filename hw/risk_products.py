@@ -89,7 +89,7 @@ class NotionalChecks:
     """
 
     def __init__(self, m: Module, view: Any) -> None:
-        is_buy = view.request.side == BUY
+        is_buy = view.is_buy
         rooms = view.rooms
         net = Mux(is_buy, rooms.net_notional_buy, rooms.net_notional_sell)
         self.parts = notional_parts(m, later(m, view.leaves), later(m, view.request.price))
@@ -121,7 +121,7 @@ def collar(m: Module, view: Any, name: str, buy_price: Value, sell_price: Value)
 
     ``buy_price`` and ``sell_price`` are what a buy and a sell are held against.
     """
-    price, is_buy = view.request.price, view.request.side == BUY
+    price, is_buy = view.request.price, view.is_buy
     limits = view.limits
     reference = later(m, Mux(is_buy, buy_price, sell_price))
     factor = later(

@@ -58,6 +58,7 @@ def view_layout(
     return data.StructLayout(
         {
             "request": request_layout(symbol_bits, strategy_bits, venue_bits),
+            "is_buy": 1,  # what the request's side says, known before it
             "t_ns": TIME_BITS,
             # the change: of a new order its quantity; of a replace worked out before
             "leaves": QUANTITY_BITS,

@@ -128,7 +128,7 @@ class Top(FeedCard):
             prices.watched.eq(event.payload.symbol_index),
             trigger.best.eq(prices.best),
             prices.prefetch.eq(self.gate.symbol_index),
-            self.gate.candidate_set.eq(trigger.candidate_set),
+            self.gate.candidate_early.eq(trigger.candidate_early),
             self.gate.top.eq(prices.top),
             self.gate.top_is_changing.eq(prices.is_changing),
             self.gate.market_phase.eq(prices.market_phase),

@@ -16,7 +16,7 @@ from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.event import event_layout
-from hw.gate_ports import TriggerPort
+from hw.gate_ports import EARLY, TriggerPort
 from hw.prices import best_layout
 from hw.recent_orders import SET_BITS, set_of
 from hw.request import (
@@ -82,8 +82,8 @@ class Trigger(wiring.Component):
     """The trigger table of two to the power ``symbol_bits`` symbols.
 
     ``event`` in cycle 0, ``tick`` (``hw.tick``) of the same event in cycle 1, the ``best`` prices
-    of its symbol in cycle 2. ``gate`` is how requests leave; ``candidate_set`` is where recent
-    orders like the candidate are (``hw.recent_orders``), known early as most of it is the row's.
+    of its symbol in cycle 2. ``gate`` is how requests leave; ``candidate_early`` is
+    what was known of the candidate when its row was armed.
 
     ``command`` arms a row (``row``, all of it) or acknowledges a request of a ``generation``; taken
     when ``ready``, a cycle after it is there at the earliest and without an event of a wanted
@@ -101,7 +101,7 @@ class Trigger(wiring.Component):
         self.symbol_bits = symbol_bits
         self._row = row_layout(strategy_bits, venue_bits)
         self._request = request_layout(symbol_bits, strategy_bits, venue_bits)
-        self._shown = data.StructLayout({"request": self._request, "set": SET_BITS})
+        self._shown = data.StructLayout({"request": self._request, "early": EARLY})
         self._state = data.ArrayLayout(ROW_STATE, WAYS)
         event, tick = event_layout(feed, symbol_bits), tick_layout(symbol_bits)
         super().__init__(
@@ -109,7 +109,7 @@ class Trigger(wiring.Component):
                 "event": In(wiring.Signature({"valid": Out(1), "payload": Out(event)})),
                 "tick": In(wiring.Signature({"valid": Out(1), "payload": Out(tick)})),
                 "best": In(best_layout()),
-                "candidate_set": Out(SET_BITS),
+                "candidate_early": Out(EARLY),
                 "gate": Out(TriggerPort(symbol_bits, strategy_bits, venue_bits)),
                 "command": In(
                     stream.Signature(command_layout(symbol_bits, strategy_bits, venue_bits))
@@ -137,8 +137,8 @@ class Trigger(wiring.Component):
         steps = [Signal(step, name=f"step_{cycle}") for cycle in range(4)]
         for now, then in pairwise(steps):
             m.d.sync += then.eq(now)
-        held, held_set = self._begin(m, steps[0])
-        rows_2 = self._rows(m, steps[0], held, held_set)
+        held, held_early = self._begin(m, steps[0])
+        rows_2 = self._rows(m, steps[0], held, held_early)
         tick_2, has_price_2 = Signal(self.tick.payload.shape()), Signal()
         price_set_2 = Signal(SET_BITS)
         m.d.sync += [
@@ -151,31 +151,35 @@ class Trigger(wiring.Component):
         shown_2 = Signal(data.ArrayLayout(self._shown, WAYS))
         shown_3 = Signal.like(shown_2)
         m.d.sync += shown_3.eq(shown_2)
-        for way, (row, row_set) in enumerate(rows_2):
+        for way, (row, early) in enumerate(rows_2):
             self._request_of(m, shown_2[way].request, way, row, tick_2)
-            m.d.comb += shown_2[way].set.eq(row_set ^ Mux(row.uses_message_price, price_set_2, 0))
+            m.d.comb += [
+                shown_2[way].early.is_buy.eq(early.is_buy),
+                shown_2[way].early.set.eq(early.set ^ Mux(row.uses_message_price, price_set_2, 0)),
+            ]
             flags_3.append(self._flags(m, way, row, steps[2], tick_2, has_price_2))
         fires_3 = self._decide(m, steps, flags_3)
         self._leave(m, steps, fires_3, shown_2, shown_3)
         return m
 
-    def _begin(self, m: Module, step: Any) -> tuple[Any, Signal]:
+    def _begin(self, m: Module, step: Any) -> tuple[Any, Any]:
         """Cycle 0: an event of a wanted symbol, else a command.
 
         A command is looked at a cycle before it can be taken: its registered copy goes to the
-        tables. Returned with it: the set of its row's order, but for a price that is the message's.
+        tables. Returned with it: what is known of its row's order, but for the message's price.
         """
         event, command = self.event, self.command
         held: Any = Signal(command.payload.shape(), name="held_command")
         is_held, is_arm, is_acknowledge, takes = Signal(), Signal(), Signal(), Signal()
-        held_set = Signal(SET_BITS)
+        held_early = Signal(EARLY)
         row = command.payload.row
         is_wanted = event.valid & event.payload.is_wanted
         m.d.comb += takes.eq(is_held & ~is_wanted)
         waits = command.valid & self.init_done & ~takes
         m.d.sync += [
             held.eq(command.payload),
-            held_set.eq(
+            held_early.is_buy.eq(row.order_side == BUY),
+            held_early.set.eq(
                 set_of(
                     Mux(row.uses_message_price, 0, row.price),
                     row.quantity,
@@ -198,15 +202,15 @@ class Trigger(wiring.Component):
             step.generation.eq(held.generation),
             step.starts_true.eq(held.row.starts_true),
         ]
-        return held, held_set
+        return held, held_early
 
-    def _rows(self, m: Module, step: Any, held: Any, held_set: Signal) -> list[tuple[Any, Value]]:
-        """The rows of the symbol and their sets, in cycle 2; ``held`` may change one."""
+    def _rows(self, m: Module, step: Any, held: Any, held_early: Any) -> list[tuple[Any, Value]]:
+        """The rows of the symbol and what is known early, in cycle 2; ``held`` may change one."""
         found = []
         swept = []
         for way in range(WAYS):
             # A row is written in the cycle of its own address only, and not looked at then.
-            layout = data.StructLayout({"row": self._row, "set": SET_BITS})
+            layout = data.StructLayout({"row": self._row, "early": EARLY})
             table = SweptMemory(layout, 1 << self.symbol_bits, registered=1, may_collide=False)
             m.submodules[f"rows_{way}"] = table
             address, found_row = table.read()
@@ -215,10 +219,10 @@ class Trigger(wiring.Component):
                 table.write_enable.eq(step.is_arm & (step.way == way)),
                 table.write_address.eq(held.symbol_index),
                 table.write_data.row.eq(held.row),
-                table.write_data.set.eq(held_set),
+                table.write_data.early.eq(held_early),
             ]
             swept.append(table.init_done)
-            found.append((found_row.row, found_row.set))
+            found.append((found_row.row, found_row.early))
         m.d.sync += self.init_done.eq(swept[0])
         return found
 
@@ -402,7 +406,7 @@ class Trigger(wiring.Component):
             gate.prefetch.eq(Mux(steps[0].is_event, steps[0].symbol_index, awaited)),
             shown.eq(Mux(steps[2].is_event, shown_2[0].as_value(), waiting.as_value())),
             gate.candidate.eq(shown.request),
-            self.candidate_set.eq(shown.set),
+            self.candidate_early.eq(shown.early),
             gate.fire.eq((fires[0] & queue.is_empty) | is_shown),
             queue.pop.eq(is_shown & gate.ready),
             queue.push.eq(Cat(fires[0] & ~(queue.is_empty & gate.ready), *fires[1:])),

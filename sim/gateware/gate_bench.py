@@ -16,6 +16,7 @@ from hw.limits_table import Commit, ShadowWrite
 from hw.recent_orders import key_fields, set_of
 from hw.request import Action, Origin
 from hw.risk_gate import RiskGate
+from hw.risk_products import BUY
 from hw.risk_view import top_layout
 from hw.swept_memory import SweptMemory
 from nic.offload.commands import TELLS
@@ -36,7 +37,7 @@ class GateBench(wiring.Component):
     def __init__(self, **parameters: int) -> None:
         self.gate = RiskGate(ORDER_BITS, SYMBOL_BITS, STRATEGY_BITS, VENUE_BITS, **parameters)
         members = dict(self.gate.signature.members)
-        del members["top"], members["candidate_set"]
+        del members["top"], members["candidate_early"]
         self.forwarded = tuple(members)
         super().__init__(
             {**members, "top_write": In(1), "top_index": In(SYMBOL_BITS), "top": In(top_layout())}
@@ -52,7 +53,8 @@ class GateBench(wiring.Component):
         m.d.sync += shown.eq(found)
         m.d.comb += [
             gate.top.eq(shown),
-            gate.candidate_set.eq(set_of(**key_fields(gate.trigger.candidate))),
+            gate.candidate_early.set.eq(set_of(**key_fields(gate.trigger.candidate))),
+            gate.candidate_early.is_buy.eq(gate.trigger.candidate.side == BUY),
             address.eq(gate.symbol_index),
             tops.write_enable.eq(self.top_write),
             tops.write_address.eq(self.top_index),
@@ -279,11 +281,18 @@ class GatewareGate:
         self.latencies[kind].append(int(row["cycle"]) - start)
         return self.decided(row)
 
-    def decided(self, row: Any) -> dict[str, Any]:
-        """The verdict in a captured row; it is counted."""
+    def verdict(self, row: Any) -> dict[str, Any]:
+        """The verdict in a captured row; its number is 0 unless it passed."""
         verdict: dict[str, Any] = harness.unpack(
             self.layouts["verdict__payload"], rows.to_int(row["verdict__payload"])
         )
+        if not verdict["passed"]:
+            verdict["user_ref_num"] = 0
+        return verdict
+
+    def decided(self, row: Any) -> dict[str, Any]:
+        """The verdict in a captured row; it is counted."""
+        verdict = self.verdict(row)
         self.last_reason = verdict["reason"]
         assert verdict["passed"] == (self.last_reason == 0)
         self.counts[self.last_reason] += 1

@@ -10,7 +10,7 @@ from host.risk.reference import ReferenceGate
 from host.risk.reference_checks import Totals, credit_in_use
 from host.risk.reference_exposure import ReferenceOrder
 from host.risk.reference_recent import ReferenceRecent
-from host.risk.reference_request import CANCEL, NEW, REPLACE, ReferenceTop, Request
+from host.risk.reference_request import BUY, CANCEL, NEW, REPLACE, ReferenceTop, Request
 from hw.risk_view import NOTIONAL_ROOM_BITS, SHARES_ROOM_BITS
 from nic.offload import derived
 from nic.offload.enumerations import ALL_CHECKS, FIRST_OF_NEW_RISK, MARKET_PHASE, RISK
@@ -192,6 +192,7 @@ class Case:
                     "price": request.price,
                     "user_ref_num": request.user_ref_num,
                 },
+                "is_buy": int(request.side == BUY),
                 "t_ns": t_ns,
                 "leaves": leaves,
                 "shares_added": change.shares_added if change else 0,

@@ -122,6 +122,8 @@ def check(bench: Bench) -> list[int]:
         if kind == "event":
             assert octets == event_record(number, given)
         else:
+            if not given.get("passed", 1):
+                given = given | {"user_ref_num": 0}  # there is none
             assert {entry: fields[entry] for entry in SIMPLE[kind]} == given
     assert numbers == sorted(numbers)
     return sorted(due)

@@ -89,10 +89,6 @@ def fire(gate, inputs, at, request, tag=0):
     inputs["trigger__offers"][at + FIRE] = inputs["trigger__fire"][at + FIRE] = 1
 
 
-def verdict_of(gate, row):
-    return harness.unpack(gate.layouts["verdict__payload"], rows.to_int(row["verdict__payload"]))
-
-
 @pytest.mark.parametrize("scope", ["global", "session", "strategy", "symbol"])
 @pytest.mark.parametrize("behind", range(-1, 8))
 def test_a_kill_in_flight_refuses_until_the_last_cycle(pair, scope, behind):
@@ -107,7 +103,7 @@ def test_a_kill_in_flight_refuses_until_the_last_cycle(pair, scope, behind):
     )[0]
     start = gate.model.cycle
     (row,) = gate.run(inputs)
-    verdict = verdict_of(gate, row)
+    verdict = gate.verdict(row)
     assert int(row["cycle"]) - start == 1 + VERDICT
     assert verdict["passed"] == (behind > LAST)
     assert verdict["reason"] == (0 if behind > LAST else RISK.value(f"kill_{scope}"))
@@ -133,7 +129,7 @@ def test_a_fill_around_a_request_is_before_it_or_after_it(pair, behind):
     if is_before:
         reference.exposures.tell(*fill)
     number = reference.submit(request, T_NS)
-    verdict = verdict_of(gate, row)
+    verdict = gate.verdict(row)
     assert (verdict["user_ref_num"], verdict["reason"]) == (number, reference.last_reason)
     assert is_before == (number == 0)
     waited = int(row["cycle"]) - begin - start
@@ -165,7 +161,7 @@ def test_new_limits_around_a_request_hold_for_it_or_not(pair, behind):
     (row,) = outputs[outputs["verdict__valid"] == 1]
     assert outputs["accepted"].sum() == is_taken
     assert is_taken or behind >= FIRE
-    assert verdict_of(gate, row)["passed"] == (behind >= FIRE)
+    assert gate.verdict(row)["passed"] == (behind >= FIRE)
 
 
 @pytest.mark.parametrize("is_told", [True, False])
@@ -184,7 +180,7 @@ def test_a_top_that_is_changing_is_not_looked_at(pair, is_told):
                 inputs["top"][cycle - 2] = gate.row("top", **TOP | {"trading_state": ord(state)})[0]
             at = gate.model.cycle + start
             (row,) = gate.run(inputs)
-            verdict = verdict_of(gate, row)
+            verdict = gate.verdict(row)
             assert verdict["reason"] in (0, RISK.value("symbol_halted"))
             passed.append(verdict["passed"])
             waited.append(int(row["cycle"]) - at - VERDICT)

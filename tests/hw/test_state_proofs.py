@@ -238,6 +238,7 @@ SHARES_BITS, OPEN_BITS, POSITION_BITS, LIMIT_BITS = 2, 3, 6, 4
 POSITION_VIEW = data.StructLayout(
     {
         "request": data.StructLayout({"side": 8, "action": Action, "price": 2}),
+        "is_buy": 1,
         "shares_added": SHARES_BITS,
         "is_smaller": 1,
         "limits": data.StructLayout(
@@ -290,6 +291,7 @@ class PositionSpec(wiring.Component):
         view = Signal(POSITION_VIEW)
         m.d.comb += [
             view.request.side.eq(Mux(self.is_buy, BUY, ord("S"))),
+            view.is_buy.eq(self.is_buy),
             view.shares_added.eq(self.added),
             view.limits.maximum_long_position_shares.eq(self.longest),
             view.limits.maximum_short_position_shares.eq(self.shortest),

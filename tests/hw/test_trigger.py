@@ -153,7 +153,8 @@ def requests_of(model, rows: np.ndarray) -> list[tuple[int, TriggerRequest]]:
     for at in taken.tolist():
         fields = model.fields(rows["row"][at - 1], "gate__candidate")
         assert fields["action"] == fields["user_ref_num"] == fields["origin"] == 0
-        assert rows["row"][at - 1]["candidate_set"] == set_of(fields)
+        early = model.fields(rows["row"][at - 1], "candidate_early")
+        assert early == {"set": set_of(fields), "is_buy": int(fields["side"] == ord("B"))}
         found.append((at, TriggerRequest(**{n: fields[n] for n in TriggerRequest.__slots__})))
     return found
 
