@@ -24,10 +24,9 @@ from hw.ledger_ports import tell_layout
 from hw.limits_table import Commit, LimitsTable, ShadowWrite
 from hw.rate_limits import KINDS, RateLimits
 from hw.recent_orders import RecentOrders, key_fields, set_of
-from hw.request import STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS, Action, request_layout
+from hw.request import BUY, STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS, Action, request_layout
 from hw.request_holder import MEASURE_CYCLES, RequestHolder
 from hw.risk_decision import RiskDecision
-from hw.risk_products import BUY
 from hw.risk_rooms import RiskRooms
 from hw.risk_rows import TIME_BITS
 from hw.risk_view import PHASE_BITS, top_layout

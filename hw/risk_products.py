@@ -18,7 +18,6 @@ from hw.carry_save import (
     is_not_negative,
     partial_products,
 )
-from hw.request import BUY
 from nic.offload.enumerations import GATE
 from nic.offload.limits import QUANTITY_BITS
 
