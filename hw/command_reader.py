@@ -22,7 +22,7 @@ from hw.request import (
     request_layout,
 )
 from hw.risk_view import PHASE_BITS, top_layout
-from hw.trigger import TriggerCommand, command_layout
+from hw.trigger_rows import TriggerCommand, command_layout
 from nic.offload.commands import Command
 from nic.offload.limits import PRICE_BITS, QUANTITY_BITS
 from nic.offload.records import COMMAND_TABLE, OFFLOAD, WORD_BYTES

@@ -7,12 +7,11 @@ gate as a candidate while its condition is worked out. In cycle 3 the condition 
 remembers, and the candidate fires. Row 1's order, and what the gate can not take, wait in a queue.
 """
 
-from dataclasses import fields
 from itertools import pairwise
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.event import event_layout
@@ -24,58 +23,24 @@ from hw.request import (
     STRATEGY_BITS,
     SYMBOL_BITS,
     VENUE_BITS,
-    Action,
-    Origin,
     request_layout,
 )
 from hw.swept_memory import SweptMemory
 from hw.tick import tick_layout
 from hw.trigger_queue import TriggerQueue
-from nic.framing.feed_format import FeedFormat
-from nic.offload.trigger import (
-    COMPARED_PRICE,
-    GENERATION_BITS,
-    IN_FLIGHT_BITS,
-    PRICE_CONDITION,
-    TRIGGER,
-    WAYS,
-    TriggerRow,
+from hw.trigger_rows import (
+    ROW_STATE,
+    WAY_BITS,
+    TriggerCommand,
+    command_layout,
+    flags_of,
+    request_of,
+    row_layout,
 )
+from nic.framing.feed_format import FeedFormat
+from nic.offload.trigger import GENERATION_BITS, TRIGGER, WAYS
 
 COUNTER_BITS = 64
-WAY_BITS = (WAYS - 1).bit_length()
-
-
-class TriggerCommand(enum.Enum, shape=1):  # type: ignore[call-arg]
-    """What the host does to a row."""
-
-    ARM = 0
-    ACKNOWLEDGE = 1
-
-
-def row_layout(strategy_bits: int, venue_bits: int) -> data.StructLayout:
-    """A row as it lies in RAM: the fields of ``TriggerRow``, numbers as wide as the gate's."""
-    narrower = {"strategy_id": strategy_bits, "venue": venue_bits}
-    return data.StructLayout(
-        {f.name: narrower.get(f.name, f.metadata["bits"]) for f in fields(TriggerRow)}
-    )
-
-
-def command_layout(symbol_bits: int, strategy_bits: int, venue_bits: int) -> data.StructLayout:
-    """What the host does to a row, and all of it where it arms one."""
-    return data.StructLayout(
-        {
-            "kind": TriggerCommand,
-            "symbol_index": symbol_bits,
-            "way": WAY_BITS,
-            "generation": GENERATION_BITS,
-            "row": row_layout(strategy_bits, venue_bits),
-        }
-    )
-
-
-ROW_STATE = data.StructLayout({"was_true": 1, "is_spent": 1, "in_flight": IN_FLIGHT_BITS})
-"""What a row remembers."""
 
 
 class Trigger(wiring.Component):
@@ -152,12 +117,12 @@ class Trigger(wiring.Component):
         shown_3 = Signal.like(shown_2)
         m.d.sync += shown_3.eq(shown_2)
         for way, (row, early) in enumerate(rows_2):
-            self._request_of(m, shown_2[way].request, way, row, tick_2)
+            request_of(m, shown_2[way].request, way, row, tick_2)
             m.d.comb += [
                 shown_2[way].early.is_buy.eq(early.is_buy),
                 shown_2[way].early.set.eq(early.set ^ Mux(row.uses_message_price, price_set_2, 0)),
             ]
-            flags_3.append(self._flags(m, way, row, steps[2], tick_2, has_price_2))
+            flags_3.append(flags_of(m, way, row, steps[2], tick_2, has_price_2, self.best))
         fires_3 = self._decide(m, steps, flags_3)
         self._leave(m, steps, fires_3, shown_2, shown_3)
         return m
@@ -225,77 +190,6 @@ class Trigger(wiring.Component):
             found.append((found_row.row, found_row.early))
         m.d.sync += self.init_done.eq(swept[0])
         return found
-
-    def _request_of(self, m: Module, request: Any, way: int, row: Any, tick: Any) -> None:
-        """The order of a row, with the message's price if it wants that."""
-        m.d.comb += [
-            request.action.eq(Action.NEW),
-            request.side.eq(row.order_side),
-            request.time_in_force.eq(row.time_in_force),
-            request.post_only.eq(row.post_only),
-            request.strategy.eq(row.strategy_id),
-            request.venue.eq(row.venue),
-            request.symbol_index.eq(tick.symbol_index),
-            request.quantity.eq(row.quantity),
-            request.price.eq(Mux(row.uses_message_price, tick.price, row.price)),
-            request.origin.eq(Origin.TRIGGER),
-            request.tag.eq(Cat(Signal(WAY_BITS, init=way), row.generation, tick.symbol_index)),
-        ]
-
-    def _flags(self, m: Module, way: int, row: Any, step: Any, tick: Any, has_price: Value) -> Any:
-        """What is known of a row in cycle 3 but for what it remembers."""
-        flags = Signal(
-            data.StructLayout(
-                {
-                    "watches": 1,
-                    "holds": 1,
-                    "is_edge": 1,
-                    "is_one_shot": 1,
-                    "in_flight_cap": IN_FLIGHT_BITS,
-                    "is_generation": 1,
-                }
-            ),
-            name=f"flags_{way}",
-        )
-        # A price of 0 is not there: below the message's it never is, as that is above 0 here.
-        # Whether the others are there is known too late for more than to be asked in cycle 3.
-        asked = {
-            name: row.price_condition == PRICE_CONDITION.value(name)
-            for name in ("any", "at_most", "at_least")
-        }
-        below: list[Value] = []
-        holds_below, above, is_there, is_enough = Signal(), Signal(3), Signal(3), Signal()
-        for number, (name, compared) in enumerate(
-            (
-                ("threshold", row.threshold_price),
-                ("best_bid", self.best.bid_price),
-                ("best_ask", self.best.ask_price),
-            )
-        ):
-            is_compared = has_price & (row.compared_price == COMPARED_PRICE.value(name))
-            below.append(is_compared & asked["at_most"] & (tick.price <= compared))
-            m.d.sync += [
-                is_there[number].eq(compared.any()),
-                above[number].eq(is_compared & asked["at_least"] & (tick.price >= compared)),
-            ]
-        m.d.comb += flags.holds.eq((holds_below | (above & is_there).any()) & is_enough)
-        m.d.sync += [
-            holds_below.eq(asked["any"] | Cat(*below).any()),
-            is_enough.eq(
-                (tick.shares >= row.minimum_shares) & (has_price | ~row.uses_message_price)
-            ),
-            flags.watches.eq(
-                step.is_event
-                & row.is_armed
-                & (row.message_type == tick.message_type)
-                & ((row.side == 0) | (row.side == tick.side))
-            ),
-            flags.is_edge.eq(row.is_edge),
-            flags.is_one_shot.eq(row.is_one_shot),
-            flags.in_flight_cap.eq(row.in_flight_cap),
-            flags.is_generation.eq(row.generation == step.generation),
-        ]
-        return flags
 
     def _remembered(self, m: Module, steps: list[Any], after: Any) -> Any:
         """What the rows remember, in cycle 3; ``after`` is what they do behind it.

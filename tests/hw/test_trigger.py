@@ -9,9 +9,10 @@ import pytest
 
 from host.risk.reference_recent import ReferenceRecent
 from host.risk.reference_request import Request
-from hw.trigger import Trigger, TriggerCommand
+from hw.trigger import Trigger
 from hw.trigger_queue import FULL_AT
 from hw.trigger_reference import ReferenceTrigger, TriggerRequest
+from hw.trigger_rows import TriggerCommand
 from nic.framing.feed_format import NASDAQ
 from nic.framing.tick_reference import Tick
 from nic.offload.trigger import TRIGGER, TriggerRow, tag_of
