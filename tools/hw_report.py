@@ -28,8 +28,9 @@ def measure(
     """Everything as one object: a row per block, a row per latency, and whether all is ``ok``."""
     rows = []
     for name in names:
-        found = synthesis.synthesise(BLOCKS[name].make(), name, range(1, seeds + 1), say)
-        row = synthesis.as_dict(found) | {"duty": BLOCKS[name].duty}
+        block = BLOCKS[name]
+        found = synthesis.synthesise(block.make(), name, range(1, seeds + 1), say, block.placer)
+        row = synthesis.as_dict(found) | {"duty": block.duty, "placer": block.placer}
         row["ok"] = found.worst_mhz >= CLOCK_MHZ
         rows.append(row)
     measured = (
@@ -46,7 +47,7 @@ def measure(
     }
 
 
-COLUMNS = ("block", "LUT", "FF", "BRAM", "DSP", "worst MHz", "best MHz")
+COLUMNS = ("block", "LUT", "FF", "BRAM", "DSP", "worst MHz", "best MHz", "closes", "placer")
 
 
 def _block_rows(report: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -56,6 +57,8 @@ def _block_rows(report: Mapping[str, Any]) -> list[tuple[Any, ...]]:
             *(row["size"][kind] for kind in ("lut", "ff", "bram", "dsp")),
             round(row["worst_mhz"], 1),
             round(row["best_mhz"], 1),
+            "yes" if row["ok"] else "no",
+            row["placer"],
         )
         for row in report["blocks"]
     ]
@@ -90,11 +93,12 @@ def page_part(report: Mapping[str, Any]) -> str:
         f"Tools: {report['tools']}. Command: `tickwire hw report`.",
         "",
         "| " + " | ".join(COLUMNS) + " |",
-        "| --- |" + " ---: |" * (len(COLUMNS) - 1),
+        "| --- |" + " ---: |" * (len(COLUMNS) - 3) + " --- | --- |",
     ]
     for row in _block_rows(report):
-        name, *numbers = row
-        lines.append(f"| `{name}` | " + " | ".join(f"{n:,}" for n in numbers) + " |")
+        name, *cells = row
+        told = (cell if isinstance(cell, str) else f"{cell:,}" for cell in cells)
+        lines.append(f"| `{name}` | " + " | ".join(told) + " |")
     if report["measurements"]:
         lines += [
             "",

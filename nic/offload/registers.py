@@ -131,6 +131,7 @@ GATE_BLOCK = Block(
         read("limits_unfit", 32, "sets refused: not whole, or for an unknown symbol"),
         flags("killed", "what is killed as a whole", **{"global": 1, "heartbeat": 1}),
         read("killed_sessions", GATE.value("venues"), "a bit per order-entry session"),
+        read("switches_refused", 32, "steps of a kill switch that did nothing: not armed, unknown"),
         read("open_orders", 32, "orders in the table"),
         read("is_idle", 1, "1: every command was carried out to its end"),
     ),

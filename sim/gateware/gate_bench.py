@@ -14,9 +14,8 @@ from host.risk.reference_request import Request
 from hw.ledger_ports import KINDS
 from hw.limits_table import Commit, ShadowWrite
 from hw.recent_orders import key_fields, set_of
-from hw.request import Action, Origin
+from hw.request import BUY, Action, Origin
 from hw.risk_gate import RiskGate
-from hw.risk_products import BUY
 from hw.risk_view import top_layout
 from hw.swept_memory import SweptMemory
 from nic.offload.commands import TELLS

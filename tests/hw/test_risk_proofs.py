@@ -54,14 +54,14 @@ class VerdictSpec(wiring.Component):
         m.d.comb += [
             *(getattr(sequence, name).eq(self.free[i]) for i, name in enumerate(INPUTS)),
             holder.takes.eq(~sequence.uses_held),
-            holder.given.tag.eq(Mux(sequence.takes_host, given, shown_before)),
+            holder.given.tag.eq(Mux(sequence.offers, shown_before, given)),
             holder.takes_order.eq(sequence.answers),
             holder.is_found.eq(sequence.passed),
         ]  # fmt: skip
         waits, expected, ends = Signal(), Signal(4), Signal()
         takes = sequence.takes_trigger | sequence.takes_host
         with m.If(takes):
-            m.d.sync += [waits.eq(1), expected.eq(holder.given.tag)]
+            m.d.sync += [waits.eq(1), expected.eq(Mux(sequence.takes_host, given, shown_before))]
         with m.Elif(sequence.decides):
             m.d.sync += waits.eq(0)
         # a pass has its effect until the parts say that it is done

@@ -336,3 +336,8 @@ def test_host_orders_and_payloads_share_the_connection():
     assert card.command("kill", scope=1, id=2)
     device.run_still()
     assert card.read("gate.killed_sessions") == 1 << 2
+    # A reset without its first step does nothing, and is seen to do nothing.
+    assert card.command("reset_kill", scope=1, id=2)
+    device.run_still()
+    assert card.read("gate.switches_refused") == 1
+    assert card.read("gate.killed_sessions") == 1 << 2
