@@ -3,6 +3,7 @@
 
 from random import Random
 
+from nic.frame_reference import checksum
 from nic.wire import reference
 from nic.wire.protocols import PROTOCOLS
 from nic.wire.table import Message, Protocol
@@ -81,15 +82,13 @@ def frame(rng: Random, payload: bytes, transport: str) -> bytes:
         carried = reference.encode(table, "udp", {"payload": payload})
     else:
         carried += payload
-    packet = reference.encode(
-        table,
-        "ipv4",
-        {
-            "version_and_header_length": 0x45,
-            "protocol": 17 if transport == "udp" else 6,
-            "payload": carried,
-        },
-    )
+    values: dict[str, int | bytes] = {
+        "version_and_header_length": 0x45,
+        "protocol": 17 if transport == "udp" else 6,
+        "payload": carried,
+    }
+    header = reference.encode(table, "ipv4", values)[: table["ipv4"].length]
+    packet = reference.encode(table, "ipv4", values | {"header_checksum": checksum(header)})
     kind = 0x0800
     if rng.random() < 0.3:
         packet = reference.encode(table, "vlan", {"ethertype": kind, "payload": packet})

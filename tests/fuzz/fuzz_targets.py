@@ -69,6 +69,27 @@ def parse_frame(rng: Random) -> None:
     frame.parse_tcp(tight(data))
 
 
+def parse_lines(rng: Random) -> None:
+    """Both lines' parsers and the arbiter; the parser's result is the reference's."""
+    from nic.framing.arbiter import LineArbiter
+    from nic.framing.feed_format import IEX, NASDAQ
+    from nic.framing.parser import LineParser
+    from nic.framing.reference import LineSettings, ReferenceParser
+
+    feed, kind = rng.choice(((NASDAQ, "moldudp64"), (IEX, "iextp")))
+    settings = LineSettings(feed, 0, 0)
+    parser, reference, arbiter = LineParser(settings), ReferenceParser(settings), LineArbiter()
+    for _ in range(20):
+        packet = getattr(corpus, kind)(rng, rng.choice((0, 1, 7, 900, 2**63 - 1)))
+        data = corpus.spoil(rng, corpus.frame(rng, packet, "udp"))
+        has_error = rng.random() < 0.1
+        parsed = parser.frame(tight(data), has_error)
+        assert parsed == reference.frame(data, has_error)
+        for message in parsed.messages:
+            arbiter.message(rng.randrange(2), message.sequence_number)
+    assert parser.counters == reference.counters
+
+
 def feed_datagrams(rng: Random) -> None:
     from host.feed.collector import Collector, RequestCollector
     from host.feed.handler import FeedHandler
@@ -170,6 +191,7 @@ TARGETS = (
     Target("decode_message", ("nic.wire.compiled",), decode_message),
     Target("decode_session", ("nic.wire.session_file",), decode_session),
     Target("parse_frame", ("nic.frame",), parse_frame),
+    Target("parse_lines", ("nic.framing.parser", "nic.framing.arbiter"), parse_lines, 20),
     Target("feed_datagrams", ("host.feed.handler", "host.feed.reorder"), feed_datagrams, 30),
     Target(
         "apply_to_books", ("host.book.order_book", "host.book.price_level_book"), apply_to_books, 40
