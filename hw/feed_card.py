@@ -33,6 +33,7 @@ from nic.offload.registers import REGISTERS
 
 ADDRESS_BITS = (REGISTERS.size_bytes - 1).bit_length()
 SHORTEST_RING = 2
+LINES = "ab"
 TOOLS = ("blocks", "cache", "formal", "synthesis", "tools", "verilog")
 """Modules of this room that are no part of any netlist."""
 
@@ -62,7 +63,9 @@ class FeedCard(wiring.Component):
     ``nic/offload/records.py`` says. ``init_done``: every table is clear.
 
     Two to the power of the parameters ending in ``bits``: symbols, instrument numbers of the feed.
-    In its identity there is no place for an order. It sends nothing, and eats commands unseen.
+    With one of ``lines`` nothing is heard of line B, and a model is the faster for it. In its
+    identity there is no place for an order. It sends nothing, and eats commands unseen. Raises
+    ``ValueError`` for another number of lines than one or two.
     """
 
     def __init__(
@@ -75,7 +78,10 @@ class FeedCard(wiring.Component):
         venue_bits: int = VENUE_BITS,
         order_bits: int = 0,
         slots: int = 0,
+        lines: int = 2,
     ) -> None:
+        if not 1 <= lines <= len(LINES):
+            raise ValueError(f"{lines} lines; a card has one or two")
         self.feed = feed
         self.symbol_bits = symbol_bits
         constants = {
@@ -91,7 +97,7 @@ class FeedCard(wiring.Component):
             "command_slots": 0,
         }
         self.registers = RegisterFile({f"identity.{k}": v for k, v in constants.items()})
-        self.parsers = {"a": LineParser(feed), "b": LineParser(feed)}
+        self.parsers = {letter: LineParser(feed) for letter in LINES[:lines]}
         self.filter = SymbolFilter(symbol_bits, locate_bits)
         self.arbiter = Arbiter(feed, symbol_bits)
         slot_bits = (max(slots, SHORTEST_RING) - 1).bit_length()

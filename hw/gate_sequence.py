@@ -35,11 +35,11 @@ class GateSequence(wiring.Component):
     ``measure_cycles`` more for a request that ``has_order``, which is looked up first (``asks``,
     ``is_asked``, ``answers``).
 
-    A decision begins in the cycle of ``begins``, or in the cycle before ``takes_trigger`` when that
-    may be trusted (``is_fast``); three cycles later ``decides`` is 1 and ``passed`` is its verdict.
-    A pass is then carried out until ``is_done``, which is not 1 in the cycle after the verdict
-    while anything is to be done.
-    ``settles``: that is under way.
+    A decision begins in the last cycle of ``refreshes``, or in the cycle before ``takes_trigger``
+    when that may be trusted (``is_fast``); three cycles later ``decides`` is 1 and the verdict is
+    there. Its effect is then carried out until ``is_done``, which is not 1 in the cycle after the
+    verdict while anything is to be done. ``settles``: that is under way, after a refusal too, as
+    the verdict comes too late to be asked for the next step.
     ``uses_held``: the tables and the decision see the held request (``is_free`` is a register of
     the contrary, as many look at it); ``holds``: nothing else may change anything, as a request
     is under way or may be taken.
@@ -53,7 +53,6 @@ class GateSequence(wiring.Component):
     is_steady: In(1)
     is_asked: In(1)
     answers: In(1)
-    passed: In(1)
     is_done: In(1)
     init_done: In(1)
     takes_trigger: Out(1)
@@ -62,7 +61,7 @@ class GateSequence(wiring.Component):
     host_ready: Out(1)
     asks: Out(1)
     is_fast: Out(1)
-    begins: Out(1)
+    refreshes: Out(1)
     decides: Out(1)
     settles: Out(1)
     uses_held: Out(1)
@@ -112,10 +111,10 @@ class GateSequence(wiring.Component):
                 with m.If(self.answers):
                     m.d.comb += following.eq(Step.REFRESH)
             with m.Case(Step.REFRESH):
+                m.d.comb += self.refreshes.eq(1)
                 with m.If(waited != needed):
                     m.d.sync += waited.eq(waited + 1)
                 with m.Elif(self.is_steady):
-                    m.d.comb += self.begins.eq(1)
                     m.d.comb += following.eq(Step.SECOND)
             with m.Case(Step.SECOND):
                 m.d.comb += following.eq(Step.LAST)
@@ -123,9 +122,7 @@ class GateSequence(wiring.Component):
                 m.d.comb += following.eq(Step.VERDICT)
             with m.Case(Step.VERDICT):
                 m.d.comb += self.decides.eq(1)
-                m.d.comb += following.eq(Step.IDLE)
-                with m.If(self.passed):
-                    m.d.comb += following.eq(Step.COMMIT)
+                m.d.comb += following.eq(Step.COMMIT)
             with m.Case(Step.COMMIT):
                 m.d.comb += self.settles.eq(1)
                 with m.If(self.is_done):

@@ -95,15 +95,17 @@ class LimitsTable(wiring.Component):
                 with m.If(self.shadow.number == number):
                     m.d.sync += [place.eq(self.shadow.value), written[number].eq(1)]
 
-        # commit: take, compare, apply; the sequence number is too wide for a cycle with the rest
+        # commit: take, compare, judge, apply; the sequence number is too wide for a cycle with the
+        # rest, and what applies a set goes far
         taken = Signal(Commit)
-        compare, apply_, is_late, is_unfit = Signal(), Signal(), Signal(), Signal()
+        compare, judge, is_late, is_unfit = Signal(), Signal(), Signal(), Signal()
+        passes, fails, sets_default = Signal(), Signal(), Signal()
         busy = Signal()
         m.d.comb += [
-            busy.eq(compare | apply_),
+            busy.eq(compare | judge | passes | fails),
             self.commit_ready.eq(self.init_done & ~self.hold & ~busy),
         ]
-        m.d.sync += [compare.eq(self.commit_valid & self.commit_ready), apply_.eq(compare)]
+        m.d.sync += [compare.eq(self.commit_valid & self.commit_ready), judge.eq(compare)]
         with m.If(~busy):
             m.d.sync += taken.eq(self.commit)
         out_of_table = taken.symbol_index >> self.symbol_bits != 0
@@ -111,21 +113,26 @@ class LimitsTable(wiring.Component):
             is_late.eq(taken.sequence_number <= self.sequence_number),
             is_unfit.eq(~written.all() | (~taken.is_default & (~self.is_set | out_of_table))),
         ]
-        passes = Signal()
-        m.d.comb += passes.eq(apply_ & ~is_late & ~is_unfit)
-        m.d.sync += [self.accepted.eq(passes), self.refused.eq(apply_ & ~passes)]
-        with m.If(apply_ & is_late):
+        is_good = judge & ~is_late & ~is_unfit
+        m.d.sync += [
+            passes.eq(is_good),
+            sets_default.eq(is_good & taken.is_default),
+            self.accepted.eq(passes),
+            fails.eq(judge & (is_late | is_unfit)),
+            self.refused.eq(fails),
+        ]
+        with m.If(judge & is_late):
             m.d.sync += self.late.eq(self.late + 1)
-        with m.If(apply_ & ~is_late & is_unfit):
+        with m.If(judge & ~is_late & is_unfit):
             m.d.sync += self.unfit.eq(self.unfit + 1)
         with m.If(passes):
             m.d.sync += [self.sequence_number.eq(taken.sequence_number), written.eq(0)]
-            with m.If(taken.is_default):
-                m.d.sync += [
-                    self.default_row.eq(shadow_row),
-                    self.gate_limits.eq(shadow_gate),
-                    self.is_set.eq(1),
-                ]
+        with m.If(sets_default):
+            m.d.sync += [
+                self.default_row.eq(shadow_row),
+                self.gate_limits.eq(shadow_gate),
+                self.is_set.eq(1),
+            ]
 
         # rows in pieces as wide as a RAM, each with a bit that says it was ever written: that bit
         # chooses between the piece and the default set, and has not far to go

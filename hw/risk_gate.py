@@ -235,8 +235,9 @@ class RiskGate(wiring.Component):
             holder.is_found.eq(ledger.order_found),
             holder.order.eq(ledger.order),
             holder.product.eq(self.decision.notional),
-            holder.stamps.eq(~sequence.uses_held | sequence.begins),
-            holder.given_t_ns.eq(Mux(sequence.begins, self.t_ns, shown_t_ns)),
+            # in the last of these cycles the decision begins: in which is known too late
+            holder.stamps.eq(~sequence.uses_held | sequence.refreshes),
+            holder.given_t_ns.eq(Mux(sequence.refreshes, self.t_ns, shown_t_ns)),
         ]
 
     def _view(self, m: Module) -> None:
@@ -337,7 +338,6 @@ class RiskGate(wiring.Component):
         passed, just_passed = Signal(), Signal()
         m.d.comb += [
             passed.eq(sequence.decides & decision.passed),
-            sequence.passed.eq(decision.passed),
             self.verdict.valid.eq(sequence.decides),
             verdict.request.eq(request),
             verdict.passed.eq(decision.passed),

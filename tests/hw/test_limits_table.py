@@ -15,7 +15,7 @@ from sim.gateware import harness
 SEED = int(os.environ.get("TICKWIRE_SEED", "31"))
 SYMBOL_BITS = 3
 SYMBOLS = 1 << SYMBOL_BITS
-COMMIT_CYCLES = 3
+COMMIT_CYCLES = 4
 
 
 @pytest.fixture
