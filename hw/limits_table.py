@@ -41,7 +41,7 @@ class LimitsTable(wiring.Component):
 
     Members: ``shadow_valid``, ``shadow``: write a word, taken at once; not while a commit is given
     and not yet accepted or refused. ``commit_valid``, ``commit``, ``commit_ready``: taken while
-    ``hold`` is 0; three cycles later ``accepted`` or ``refused`` is 1 for a cycle, and an accepted
+    ``hold`` is 0; four cycles later ``accepted`` or ``refused`` is 1 for a cycle, and an accepted
     set is in force. Refused is a number that is not above the last (counted in ``late``), a set of
     a symbol before the first default set or for an unknown symbol, and a set of which a word was
     not written since the last accepted one (both counted in ``unfit``).
