@@ -108,7 +108,7 @@ class Candidate:
 class Arbiter(wiring.Component):
     """Arbitration of lines ``a`` and ``b`` by sequence number.
 
-    ``event`` is registered, a cycle after its message; without ``is_arbitrating`` every message
+    ``event`` comes a cycle after its message; without ``is_arbitrating`` every message
     of both lines is one. ``is_for_host``: the event that is valid goes to the host; with
     ``drops_unwanted`` those of unwanted instruments do not. ``symbol_a``, ``symbol_b``: what the
     filter says of the message that is valid. ``cycle`` counts cycles.
@@ -316,11 +316,24 @@ class Arbiter(wiring.Component):
             m.d.sync += self.gap_next.eq(following)
         with m.Elif(head.starts):
             m.d.sync += self.gap_next.eq(self.gap_end)
-        event = self.event.payload
         symbol = item.symbol
+        # What is shown is known too late to choose between hundreds of bits: those of the message
+        # are chosen behind their registers, but for its type, which decides what the others mean.
+        event = Signal.like(self.event.payload, name="event")
+        both = [Signal.like(event.message, name=f"message_{name}") for name in ("a", "other")]
+        showed_a = Signal()
+        early = 8 * (self.feed.messages.type_offset + 1)
+        chosen = Mux(showed_a, both[0], both[1])
+        m.d.comb += [
+            self.event.payload.eq(event),
+            self.event.payload.message.eq(Cat(event.message[:early], chosen[early:])),
+        ]
         m.d.sync += [
+            showed_a.eq(shows_a),
+            both[0].eq(a.item.message.message),
+            both[1].eq(other.message.message),
             self.event.valid.eq(a.is_taken | b.is_taken | (head.is_taken & head.item.is_message)),
-            event.message.eq(item.message.message),
+            event.message[:early].eq(item.message.message[:early]),
             event.length_bytes.eq(item.message.length_bytes),
             event.sequence_number.eq(number),
             event.line.eq(~shows_a),

@@ -69,7 +69,7 @@ BLOCKS: dict[str, Block] = {
         "hw.risk_gate:RiskGate",
         "the gate with its state, 511 symbols",
         {"symbol_bits": 9},
-        placer="static",
+        placer="anchored",
     ),
     "order_builder": Block("hw.order_builder:OrderBuilder", "verdicts to frames of orders"),
     "replay_ring": Block("hw.replay_ring:ReplayRing", "segments sent, for retransmission"),
@@ -88,7 +88,7 @@ BLOCKS: dict[str, Block] = {
         "hw.top:Top",
         "the whole card, Nasdaq, 511 symbols",
         {"feed": NASDAQ, "symbol_bits": 9},
-        placer="static",
+        placer="anchored",
     ),
 }
 """In the way of a tick: lines, event, gate and its state, order, registers."""

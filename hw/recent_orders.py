@@ -25,6 +25,9 @@ WINDOW_BITS = Limits.__dataclass_fields__["duplicate_window_ns"].metadata["bits"
 ORIGIN_STRATEGY_BIT = 32
 """Where the strategy lies in a key's second word, the symbol being below."""
 
+PART_BITS = 24
+"""Of a key that are compared in one cycle: the sum of the parts is the next one's."""
+
 
 def key_layout(symbol_bits: int, strategy_bits: int) -> data.StructLayout:
     """What makes two orders the same."""
@@ -78,7 +81,7 @@ class RecentOrders(wiring.Component):
     but not while ``remember_ready`` is 0: then ``holds`` means nothing.
 
     ``remember_valid``, ``remember_key``, ``remember_t_ns``: the order passed; taken while
-    ``remember_ready``, in the table when it is ready again (8 cycles). Until then ``key`` and
+    ``remember_ready``, in the table when it is ready again (9 cycles). Until then ``key`` and
     ``set`` are to be the same order's: that set is looked at, and written to.
     """
 
@@ -124,18 +127,23 @@ class RecentOrders(wiring.Component):
                 way.write_data.eq(new),
             ]
         same, ages, is_below, is_on = self._compare(m, ways)
-        counts, was_below = Signal(WAYS), [Signal(WAYS, name=f"was_below_{i}") for i in range(2)]
+        was_same = [Signal(len(parts), name=f"was_same_{i}") for i, parts in enumerate(same)]
+        was_below = [Signal(len(terms), name=f"was_below_{i}") for i, terms in enumerate(is_below)]
+        was_on = Signal()
+        m.d.sync += was_on.eq(is_on)
+        m.d.sync += [flags.eq(Cat(*parts)) for flags, parts in zip(was_same, same, strict=True)]
         m.d.sync += [
-            counts.eq(Cat(same[i] & is_on for i in range(WAYS))),
-            *(was_below[i].eq(Cat(*(terms[i] for terms in is_below))) for i in range(2)),
+            flags.eq(Cat(*terms)) for flags, terms in zip(was_below, is_below, strict=True)
         ]
-        m.d.comb += self.holds.eq((counts & (was_below[0] | was_below[1])).any())
+        counts = [was_same[i].all() & was_below[i].any() for i in range(WAYS)]
+        m.d.comb += self.holds.eq(was_on & Cat(*counts).any())
 
         # replacement: read, match and compare the ages of two and two, compare the older, write
         found = Signal(WAYS)
         older = [Signal(range(WAYS), name=f"older_{i}") for i in range(WAYS // 2)]
         oldest_ages = [Signal(TIME_BITS, name=f"oldest_age_{i}") for i in range(WAYS // 2)]
         is_second = Signal(WAYS // 2)  # the older of two
+        is_last_pair = Signal()
         chosen = Signal(range(WAYS))
         m.d.comb += self.remember_ready.eq(~is_busy & self.init_done)
         with m.FSM(name="replacement"):
@@ -151,12 +159,12 @@ class RecentOrders(wiring.Component):
             with m.State("COMPARE"):
                 m.next = "PAIRS"
             with m.State("PAIRS"):
-                m.d.sync += [
-                    found.eq(Cat(*same)),
-                    is_second.eq(Cat(ages[2 * i + 1] < ages[2 * i] for i in range(len(is_second)))),
-                ]
+                m.d.sync += is_second.eq(
+                    Cat(ages[2 * i + 1] < ages[2 * i] for i in range(len(is_second)))
+                )
                 m.next = "OLDER"
             with m.State("OLDER"):
+                m.d.sync += found.eq(Cat(parts.all() for parts in was_same))
                 for i, (index, age) in enumerate(zip(older, oldest_ages, strict=True)):
                     m.d.sync += [
                         index.eq(2 * i + is_second[i]),
@@ -164,7 +172,10 @@ class RecentOrders(wiring.Component):
                     ]
                 m.next = "OLDEST"
             with m.State("OLDEST"):
-                m.d.sync += chosen.eq(Mux(oldest_ages[1] < oldest_ages[0], older[1], older[0]))
+                m.d.sync += is_last_pair.eq(oldest_ages[1] < oldest_ages[0])
+                m.next = "CHOOSE"
+            with m.State("CHOOSE"):
+                m.d.sync += chosen.eq(Mux(is_last_pair, older[1], older[0]))
                 for number in reversed(range(WAYS)):
                     with m.If(found[number]):
                         m.d.sync += chosen.eq(number)
@@ -178,8 +189,9 @@ class RecentOrders(wiring.Component):
 
     def _compare(
         self, m: Module, ways: list[SweptMemory]
-    ) -> tuple[list[Value], list[Value], list[tuple[Value, Value]], Value]:
-        """For each way, in cycle 2: same key, when it passed, two terms of whether that is lately.
+    ) -> tuple[list[list[Value]], list[Value], list[tuple[Value, Value]], Value]:
+        """For each way, in cycle 2: which parts of the key are the same, when it passed, two terms
+        of whether that is lately.
 
         And whether there is a window at all.
         """
@@ -201,7 +213,13 @@ class RecentOrders(wiring.Component):
         for way in ways:
             row = way.read_data[0]
             age = row.passed_ns
-            same.append(row.key.as_value() == key_later.as_value())
+            theirs, mine = row.key.as_value(), key_later.as_value()
+            same.append(
+                [
+                    theirs[at : at + PART_BITS] == mine[at : at + PART_BITS]
+                    for at in range(0, len(mine), PART_BITS)
+                ]
+            )
             ages.append(age)
             # one gate behind each chain of carries
             is_below.append(

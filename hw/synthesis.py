@@ -27,9 +27,13 @@ DEVICE_NAME = "ECP5-85, speed grade 8, CABGA756"
 STEPS = ("comparisons 1", "ram registers 1", "multiplier registers 1")
 """Own steps between the tools, with the version of what they do."""
 
-PLACERS = ("heap", "static")
-"""The placers of nextpnr. ``heap`` looks at time; with many block RAMs, which lie in few rows far
-apart, ``static`` makes much shorter wires."""
+PLACERS = ("heap", "static", "anchored")
+"""How a block is placed. ``heap`` is nextpnr's usual placer, which looks at time. Block RAMs and
+multipliers lie in few rows far apart, and where there are many it spreads them badly: ``static``
+makes much shorter wires, without looking at time. ``anchored`` takes from ``static`` where these
+lie, and leaves the rest to ``heap``."""
+
+ANCHORS = ("DP16KD", "MULT18X18D")
 
 AIM_MHZ = 250
 """What the placer aims at; above what is needed, so that it does not stop at enough."""
@@ -201,10 +205,27 @@ def _place(netlist: Path, placer: str, seed: int, told: Path) -> None:
         folder = Path(place)
         # the tool sees its own folder whatever else it sees; below /tmp that is all
         (folder / "block.json").hardlink_to(netlist)
-        command = [nextpnr, *DEVICE, "--json", "block.json", "--report", "report.json"]
-        command += ["--out-of-context", "--freq", str(AIM_MHZ), "--timing-allow-fail"]
-        tools.run([*command, "--placer", placer, "--seed", str(seed), "--quiet"], folder)
+        command = [nextpnr, *DEVICE, "--json", "block.json", "--out-of-context", "--quiet"]
+        command += ["--freq", str(AIM_MHZ), "--timing-allow-fail", "--seed", str(seed)]
+        if placer == "anchored":
+            placed = ["--placer", "static", "--no-route", "--write", "placed.json"]
+            tools.run([*command, *placed], folder)
+            _anchor(folder / "block.json", folder / "placed.json")
+            placer = "heap"
+        tools.run([*command, "--placer", placer, "--report", "report.json"], folder)
         (folder / "report.json").replace(told)
+
+
+def _anchor(netlist: Path, placed: Path) -> None:
+    """Write ``netlist`` anew, with the places that ``placed`` has for RAMs and multipliers."""
+    made, found = (json.loads(path.read_text()) for path in (netlist, placed))
+    (cells,) = (m["cells"] for m in found["modules"].values())
+    for module in made["modules"].values():
+        for name, cell in module["cells"].items():
+            if cell["type"] in ANCHORS and name in cells:
+                cell.setdefault("attributes", {})["BEL"] = cells[name]["attributes"]["NEXTPNR_BEL"]
+    netlist.unlink()  # it is another name of the one that is kept
+    netlist.write_text(json.dumps(made))
 
 
 def _boundary_registers(netlist: Path, name: str) -> int:
