@@ -59,7 +59,7 @@ BLOCKS: dict[str, Block] = {
     "limits_table": Block("hw.limits_table:LimitsTable", "limits by symbol, one set at a time"),
     "exposure": Block("hw.exposure:Exposure", "the ledger: orders, positions, sums"),
     "recent_orders": Block(
-        "hw.recent_orders:RecentOrders", "what passed lately: duplicates", placer="static"
+        "hw.recent_orders:RecentOrders", "what passed lately: duplicates", placer="anchored"
     ),
     "rate_limits": Block(
         "hw.rate_limits:Bucket", "token buckets of the message rate", {"bits": SYMBOL_BITS}

@@ -36,7 +36,7 @@ def verdict_layout(
             "reason": REASON_BITS,  # of the table RISK; 0 when passed
             # when passed: given to a new order or replace; a cancel's order
             "user_ref_num": USER_REF_NUM_BITS,
-            "pass_number": PASS_NUMBER_BITS,  # passes so far, this one included
+            "pass_number": PASS_NUMBER_BITS,  # when passed: counts passes, from 1
             "t_ns": TIME_BITS,  # the time that every check took for now
             "decided_cycle": CYCLE_BITS,  # in which the verdict is valid
         }

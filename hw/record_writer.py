@@ -223,7 +223,7 @@ class RecordWriter(wiring.Component):
             "post_only": request.post_only,
             "decided_cycle": verdict.decided_cycle,
             "t_ns": verdict.t_ns,
-            "pass_number": verdict.pass_number,
+            "pass_number": Mux(verdict.passed, verdict.pass_number, 0),
             "user_ref_num": Mux(verdict.passed, verdict.user_ref_num, 0),
             "order_user_ref_num": request.user_ref_num,
             "symbol_index": request.symbol_index,

@@ -331,8 +331,7 @@ class RiskGate(wiring.Component):
     def _verdict(self, m: Module) -> Signal:
         """The verdict, and what is counted of it; whether the cycle before had a pass."""
         sequence, holder, decision = self.sequence, self.holder, self.decision
-        passes = Signal.like(self.verdict.payload.pass_number)
-        passes_next = Signal.like(passes, init=1)
+        following = Signal.like(self.verdict.payload.pass_number, init=1)  # of the next pass
         verdict, request = self.verdict.payload, holder.request
         number = Mux(request.action == Action.CANCEL, request.user_ref_num, self.ledger.number)
         passed, just_passed = Signal(), Signal()
@@ -343,7 +342,7 @@ class RiskGate(wiring.Component):
             verdict.passed.eq(decision.passed),
             verdict.reason.eq(decision.reason),
             verdict.user_ref_num.eq(number),
-            verdict.pass_number.eq(Mux(decision.passed, passes_next, passes)),
+            verdict.pass_number.eq(following),
             verdict.t_ns.eq(holder.t_ns),
             verdict.decided_cycle.eq(self.cycle),
         ]
@@ -356,7 +355,7 @@ class RiskGate(wiring.Component):
             self.verdicts.eq(Cat((reason == n) & decided for n in range(RISK.count))),
         ]
         with m.If(just_passed):  # in time for the next verdict
-            m.d.sync += [passes.eq(passes_next), passes_next.eq(passes_next + 1)]
+            m.d.sync += following.eq(following + 1)
         return just_passed
 
     def _commit(self, m: Module, just_passed: Signal) -> None:

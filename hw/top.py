@@ -178,7 +178,7 @@ class Top(FeedCard):
             shown.open_orders.eq(gate.open_orders),
             shown.is_idle.eq(gate.is_idle & reader.is_idle & ~self.commands.valid),
         ]
-        with m.If(gate.verdict.valid):
+        with m.If(gate.verdict.valid & gate.verdict.payload.passed):
             m.d.sync += shown.pass_number.eq(gate.verdict.payload.pass_number)
 
     def _builder(self, m: Module) -> None:

@@ -115,8 +115,8 @@ JOURNAL_LAYOUT = Protocol(
             unsigned("card_reason", 2, "table RISK of nic/offload/enumerations.py"),
             unsigned("host_user_ref_num", 4, "the number the host gives"),
             unsigned("card_user_ref_num", 4),
-            unsigned("host_pass_number", 8, "passes before"),
-            unsigned("card_pass_number", 8, "passes, this one included"),
+            unsigned("host_pass_number", 8, "passes, this one included"),
+            unsigned("card_pass_number", 8, "of the card's pass; 0 when it refused"),
         ),
     ),
 )

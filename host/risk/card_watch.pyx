@@ -32,7 +32,7 @@ cdef class CardWatch:
         cdef int failure = CARD_FAILURE_NONE
         if verdict.reason != reason or verdict.passed != passed:
             failure = CARD_FAILURE_VERDICT_DIFFERS
-        elif verdict.pass_number != passes + passed:
+        elif passed and verdict.pass_number != passes + 1:
             failure = CARD_FAILURE_PASS_NUMBER_DIFFERS
         elif passed and verdict.user_ref_num != user_ref_num:
             failure = CARD_FAILURE_NUMBER_DIFFERS

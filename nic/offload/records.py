@@ -76,7 +76,7 @@ OFFLOAD = Protocol(
                 RECORD_NUMBER,
                 unsigned("decided_cycle", 8, "in which the verdict was valid"),
                 unsigned("t_ns", 8, "the time that every check took for now", unit="ns"),
-                unsigned("pass_number", 8, "passes so far, this one included"),
+                unsigned("pass_number", 8, "of a pass: counts from 1; 0 when refused"),
                 unsigned("user_ref_num", 4, "given to it; of a cancel its order's"),
                 unsigned("order_user_ref_num", 4, "the order to replace or cancel; 0 of a new one"),
                 unsigned("symbol_index", 2),

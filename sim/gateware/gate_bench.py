@@ -286,7 +286,7 @@ class GatewareGate:
             self.layouts["verdict__payload"], rows.to_int(row["verdict__payload"])
         )
         if not verdict["passed"]:
-            verdict["user_ref_num"] = 0
+            verdict["user_ref_num"] = verdict["pass_number"] = 0
         return verdict
 
     def decided(self, row: Any) -> dict[str, Any]:
@@ -295,7 +295,7 @@ class GatewareGate:
         self.last_reason = verdict["reason"]
         assert verdict["passed"] == (self.last_reason == 0)
         self.counts[self.last_reason] += 1
-        self.passes = verdict["pass_number"]
+        self.passes += verdict["passed"]
         return verdict
 
     def counters(self) -> dict[str, int]:

@@ -123,7 +123,7 @@ def check(bench: Bench) -> list[int]:
             assert octets == event_record(number, given)
         else:
             if not given.get("passed", 1):
-                given = given | {"user_ref_num": 0}  # there is none
+                given = given | {"user_ref_num": 0, "pass_number": 0}  # there are none
             assert {entry: fields[entry] for entry in SIMPLE[kind]} == given
     assert numbers == sorted(numbers)
     return sorted(due)
