@@ -328,7 +328,7 @@ cdef class DelegatedStream(TcpStream):
             self.followed_ns = now_ns
             if self.route.follow():
                 self.take_path()
-        if self.preparation == PREPARE_NOTHING:
+        if self.preparation == PREPARE_NOTHING and self.kernel.is_known:
             return
         is_moving = not self.kernel.is_settled or not self.kernel.is_known
         if self.is_stale or (is_moving and now_ns - self.kernel.refreshed_ns

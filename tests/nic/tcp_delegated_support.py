@@ -8,6 +8,7 @@ import json
 import os
 import random
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -63,10 +64,7 @@ class World:
             with peer:
                 peer.setblocking(False)
                 peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if options.get("preparation") == "none":
-                    wait(lambda: stream.status() == "open")
-                else:
-                    wait(stream.prepare)
+                wait(stream.prepare)
                 yield stream, peer
 
 
@@ -121,10 +119,12 @@ def exchange(
     largest: int = 300,
     seconds: float = 30.0,
     reads: float = 1.0,
+    ahead_bytes: int = 1 << 30,
 ) -> tuple[bytes, bytes]:
     """Send ``data`` in pieces one way and ``answer`` the other; what arrived at each end.
 
-    ``reads`` is how likely the venue reads after each piece.
+    ``reads`` is how likely the venue reads after each piece, ``ahead_bytes`` how much may be under
+    way.
     """
     sent = told = 0
     arrived, heard = bytearray(), bytearray()
@@ -134,7 +134,7 @@ def exchange(
             f"{len(arrived)} of {len(data)} and {len(heard)} of {len(answer)} bytes arrived: "
             f"{stream.counters()}"
         )
-        if sent < len(data):
+        if sent < len(data) and sent - len(arrived) <= ahead_bytes:
             sent += stream.write(data[sent : sent + source.randint(1, largest)])
         if told < len(answer):
             with contextlib.suppress(BlockingIOError):
@@ -143,6 +143,14 @@ def exchange(
             arrived += receive(peer)
         heard += stream.read() or b""
     return bytes(arrived), bytes(heard)
+
+
+def congestion_window(stream: DelegatedStream) -> int:
+    """Segments, as the kernel says."""
+    with socket.socket(fileno=os.dup(stream.fileno())) as handle:
+        information = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    found: int = struct.unpack_from("@8x24I", information)[18]
+    return found
 
 
 def nonzero(stream: DelegatedStream) -> dict[str, int]:
