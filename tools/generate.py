@@ -21,6 +21,8 @@ from nic.wire import page
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYOUTS = {
+    "host.ipc.broadcast_layout": "BROADCAST",
+    "host.ipc.event_layout": "FEED",
     "host.ipc.layout": "RING",
     "host.journal.layout": "JOURNAL_LAYOUT",
     "nic.offload.records": "OFFLOAD",
