@@ -7,6 +7,8 @@ libraries and optional modules are listed in ``LIBRARIES``. As a command
 
 ``TICKWIRE_SANITIZE=1`` builds with AddressSanitizer and UndefinedBehaviorSanitizer;
 ``TICKWIRE_NO_EXTENSIONS=1`` makes an editable install; its extensions are built in place later.
+``TICKWIRE_MARCH`` names another processor than this one to compile for, and ``TICKWIRE_BUILD_INTO``
+a folder to put the modules in instead of beside their sources.
 """
 
 from __future__ import annotations
@@ -21,10 +23,19 @@ from setuptools import build_meta as _build_meta
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("nic", "host", "hw", "sim", "tools")
 
-LIBRARIES = {"nic.xdp_program": ["bpf"]}
+LIBRARIES = {
+    "nic.xdp_program": ["bpf"],
+    "nic.verbs.device": ["ibverbs"],
+    "nic.verbs.queue_pair": ["ibverbs"],
+    "nic.verbs.port": ["ibverbs"],
+    "nic.verbs.ring": ["ibverbs"],
+    "host.ipc.rdma_stream": ["ibverbs"],
+    "sim.verbs.fake_device": ["ibverbs"],
+}
 """C libraries a module links with; such a module is optional and says so where it is missing."""
 
-OPTIMISE = ["-O3", "-march=native", "-fno-plt", "-fno-semantic-interposition"]
+MARCH = os.environ.get("TICKWIRE_MARCH", "native")
+OPTIMISE = ["-O3", f"-march={MARCH}", "-fno-plt", "-fno-semantic-interposition"]
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 WARNINGS = ["-Wno-unused-function", "-Wno-unused-variable", "-Wno-unreachable-code"]
 
@@ -93,8 +104,10 @@ build_sdist = _backend.build_sdist
 
 
 def main() -> None:
-    """Build in place what changed."""
-    _setup(sys.argv[1:] or None, ["-q", "build_ext", "--inplace"])
+    """Build what changed, in place or into the folder that the environment names."""
+    folder = os.environ.get("TICKWIRE_BUILD_INTO")
+    into = ["--build-lib", folder, "--build-temp", f"{folder}.o"] if folder else ["--inplace"]
+    _setup(sys.argv[1:] or None, ["-q", "build_ext", *into])
 
 
 if __name__ == "__main__":
