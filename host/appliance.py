@@ -18,8 +18,10 @@ from host.engine import Engine
 from host.feed.handler import FeedHandler
 from host.feed.settings import FeedSettings
 from host.journal.recording import Recording
+from host.line_port import open_line
 from host.loop import Loop, PortRequests
 from host.metrics.stages import StageClock
+from host.order_entry import VenueStreams
 from host.strategy.catalogue import make
 from host.trading import Trading, VenueLogin, limits_of
 from nic.affinity import pin
@@ -27,36 +29,10 @@ from nic.clock import Clock
 from nic.frame import address_number
 from nic.memory import lock_memory
 from nic.port import Port, PortError
-from nic.tcp_stream import TcpStream
 from nic.udp import UdpPort
 
 SLICE_NS = 10_000_000
 """How long the loop runs before signals and sessions are looked at."""
-
-
-def open_line(line: Line) -> Port:
-    """The port of one line; raises :class:`nic.port.PortError` in one line."""
-    group = (str(line.group), line.port)
-    if line.path == "af_xdp":
-        try:
-            from nic.af_xdp import AfXdpPort
-        except ImportError:
-            raise PortError("af_xdp was not built here: libbpf-dev is missing") from None
-        return AfXdpPort(
-            line.interface,
-            destinations=[group],
-            queue=line.queue,
-            driver_mode=line.driver_mode,
-            copy_mode=line.copy_mode,
-            name=f"line {line.name}",
-        )
-    return UdpPort(
-        group=group,
-        interface=line.interface,
-        receive_buffer_bytes=line.receive_buffer_bytes,
-        busy_poll_us=line.busy_poll_us,
-        name=f"line {line.name}",
-    )
 
 
 class Appliance:
@@ -99,6 +75,8 @@ class Appliance:
             created_ns=self.clock.now_ns(),
         )
         opening.callback(lambda: self.recording.close(self.clock.now_ns()))
+        self.streams = VenueStreams(config.order_entry, config.venues)
+        opening.callback(self.streams.close)
         self._make_stages()
         self.trading.set_limits(None, defaults)
         self.recording.journal.write_json(
@@ -137,7 +115,7 @@ class Appliance:
         self.stages = StageClock(self.clock.ns_per_tick)
         logins = [
             VenueLogin(
-                partial(TcpStream, str(venue.address), venue.port),
+                partial(self.streams.connect, venue),
                 venue.username,
                 venue.password,
                 venue.session,
@@ -258,6 +236,9 @@ class Appliance:
         for channel in self.trading.channels:
             channel.request_logout(self.clock.now_ns())
         self._drive()
+        self.recording.journal.write_json(
+            "counters", self.clock.now_ns(), {"order_entry": self.streams.report()}
+        )
         if self.card is not None:
             self.card.finish()
 

@@ -46,6 +46,7 @@ def report_of(appliance: Appliance) -> dict[str, Any]:
                 appliance.config.venues, appliance.trading.channels, strict=True
             )
         ],
+        "order_entry": appliance.streams.report(),
         "strategies": [
             {"name": config.name, **strategy.orders.counters(), **strategy.report()}
             for config, strategy in zip(

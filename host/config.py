@@ -31,10 +31,12 @@ class Line(Section):
     group: IPvAnyAddress
     port: int = Field(ge=1, le=65535)
     interface: str = Field(min_length=1)
-    path: Literal["udp", "af_xdp"] = "udp"
+    path: Literal["udp", "af_xdp", "af_packet"] = "udp"
     driver_mode: Literal["best", "native", "generic"] = "best"
     copy_mode: Literal["best", "copy", "zero-copy"] = "best"
     queue: int = Field(0, ge=0)
+    handover: Literal["frame", "block"] = "frame"
+    block_timeout_ms: int = Field(1, ge=1, le=1000)
     receive_buffer_bytes: int = Field(4_194_304, ge=65_536)
     busy_poll_us: int = Field(0, ge=0)
 
@@ -103,6 +105,40 @@ class Venue(Section):
     firm: str = Field("", max_length=4)
 
 
+class OrderEntry(Section):
+    """How orders leave: by the kernel's sends, or past its TCP stack; see docs/delegated-sends.md.
+
+    Everything but ``send`` is for delegated sends. Without ``interface`` the raw port is on the
+    one by which the kernel sends to the venue. With ``vlan`` its frames are tagged, and
+    ``vlan_interface`` is the kernel's VLAN device. ``device`` is an RDMA device, for ``verbs``.
+    """
+
+    send: Literal["ordinary", "delegated"] = "ordinary"
+    path: Literal["af_xdp", "af_packet", "verbs"] = "af_xdp"
+    interface: str = ""
+    device: str = ""
+    queue: int = Field(0, ge=0)
+    copy_mode: Literal["best", "copy", "zero-copy"] = "best"
+    vlan: int = Field(0, ge=0, le=4094)
+    vlan_interface: str = ""
+    preparation: Literal["cached", "armed", "none"] = "cached"
+    maximum_age_ns: int = Field(10_000_000, ge=0)
+    follow_interval_ns: int = Field(1_000_000, ge=0)
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> OrderEntry:
+        changed = self.model_dump(exclude_defaults=True)
+        if self.send == "ordinary" and changed:
+            raise ValueError(f'{next(iter(changed))} is for send = "delegated"')
+        if bool(self.vlan) != bool(self.vlan_interface):
+            raise ValueError("vlan and vlan_interface belong together")
+        if self.vlan and not self.interface and self.path != "verbs":
+            raise ValueError("name the interface below the VLAN device")
+        if (self.path == "verbs") != bool(self.device):
+            raise ValueError('device belongs to path = "verbs"')
+        return self
+
+
 class Risk(Section):
     """Limits of the risk gate: ``defaults`` for every symbol, ``symbols`` for single ones.
 
@@ -147,6 +183,7 @@ class Config(Section):
     strategies: list[Strategy] = []
     execution: Execution
     venues: list[Venue] = Field(min_length=1, max_length=4)
+    order_entry: OrderEntry = OrderEntry()
     risk: Risk
     engine: Engine = Engine()
     journal: Journal

@@ -38,6 +38,8 @@ def print_appliance(report: Mapping[str, Any]) -> None:
     refused = {k: v for k, v in nonzero(report["risk"]).items() if k != "passed"}
     out.print(f"risk gate: {report['risk']['passed']:,} passed", markup=False)
     _counters("refused by reason", refused)
+    for venue, counters in report["order_entry"]["venues"].items():
+        _counters(f"{report['order_entry']['send']} sends to {venue}", nonzero(counters))
     for strategy in report["strategies"]:
         _counters(
             f"strategy {strategy['name']}", {k: v for k, v in strategy.items() if k != "name"}

@@ -259,13 +259,11 @@ cdef class DelegatedStream(TcpStream):
         if self.path.has_timestamps:
             self.numbers.timestamp = self.kernel.timestamp(now_ns)
         taken = self.kernel.account(data, length)
+        if taken == STREAM_WOULD_BLOCK:
+            self.results[DELEGATION_NO_BUFFER] += 1
+            return self.send_ordinary(data, length)
         if taken <= 0:
-            if taken != STREAM_WOULD_BLOCK:
-                taken = self.fail(errno)
-            else:
-                self.results[DELEGATION_NO_BUFFER] += 1
-            self.kernel.disarm()
-            return taken
+            return self.fail(errno)
         frame_bytes = segment_build(self.frame, SEGMENT_LONGEST, &self.path, &self.numbers, data,
                                     <uint32_t> taken)
         # A ring that is full has room once what waits in it was handed over.
@@ -339,7 +337,8 @@ cdef class DelegatedStream(TcpStream):
 
     def close(self):
         """Close the connection in order, with a FIN; harmless when it is closed."""
-        if self.kernel is not None:
+        if self.kernel is not None and self.kernel.descriptor >= 0:
+            self.kernel.refresh(False)   # the last word on what was sent again
             self.kernel.disarm()     # in repair mode the kernel would drop it without a word
             self.kernel.descriptor = -1
         if self.route is not None:
@@ -385,6 +384,8 @@ cdef class DelegatedStream(TcpStream):
         """
         if self.state() == 0:
             self.settle(monotonic_ns())
+            if self.preparation == PREPARE_NOTHING:
+                self.renew()
         return self.current == 0 and self.has_begun and self.weigh(1) == DELEGATION_SENT
 
     def verdict(self, uint32_t length=1):

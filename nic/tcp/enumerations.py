@@ -8,7 +8,7 @@ DELEGATION = enumeration(
     sent="segments that were accounted and left by the raw port",
     port_refused="segments that were accounted and that the raw port refused: the kernel sends "
     "them as a retransmission",
-    no_buffer="sends for which the socket's send buffer had no room: nothing was taken",
+    no_buffer="ordinary send: the socket's send buffer has no room",
     not_connected="ordinary send: the connection is neither established nor half closed",
     not_ready="ordinary send: the kernel has not yet been asked for the connection's state",
     unsupported="ordinary send: ECN or time stamps in microseconds were negotiated, for which only "

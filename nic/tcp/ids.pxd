@@ -5,7 +5,7 @@
 cdef enum:
     DELEGATION_SENT = 0  # segments that were accounted and left by the raw port
     DELEGATION_PORT_REFUSED = 1  # segments that were accounted and that the raw port refused: the kernel sends them as a retransmission
-    DELEGATION_NO_BUFFER = 2  # sends for which the socket's send buffer had no room: nothing was taken
+    DELEGATION_NO_BUFFER = 2  # ordinary send: the socket's send buffer has no room
     DELEGATION_NOT_CONNECTED = 3  # ordinary send: the connection is neither established nor half closed
     DELEGATION_NOT_READY = 4  # ordinary send: the kernel has not yet been asked for the connection's state
     DELEGATION_UNSUPPORTED = 5  # ordinary send: ECN or time stamps in microseconds were negotiated, for which only the kernel can answer

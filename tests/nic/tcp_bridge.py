@@ -15,6 +15,7 @@ import os
 import random
 import selectors
 import socket
+import struct
 import sys
 import time
 from dataclasses import dataclass, field
@@ -24,7 +25,9 @@ from tools.namespaces import inside
 
 ETH_P_ALL = 3
 SOL_PACKET, PACKET_IGNORE_OUTGOING, SO_RCVBUFFORCE = 263, 23, 33
-TAG = slice(12, 16)
+PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 8, 0x10
+AUXILIARY = struct.Struct("@IIIHHHH")
+"""tpacket_auxdata: status, lengths, offsets, and the tag that the kernel took off the frame."""
 
 
 @dataclass
@@ -65,19 +68,23 @@ class Bridge:
         """Everything that one side sent."""
         while True:
             try:
-                frame = self.sockets[side].recv(65536)
+                frame, extra, _, _ = self.sockets[side].recvmsg(65536, 64)
             except BlockingIOError:
                 return
-            self.decide(side, frame)
+            vlan = 0
+            for level, kind, value in extra:
+                if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
+                    status, *_, tag, _ = AUXILIARY.unpack(value)
+                    vlan = tag & 0xFFF if status & TP_STATUS_VLAN_VALID else 0
+            self.decide(side, frame, vlan)
 
-    def decide(self, side: int, frame: bytes) -> None:
+    def decide(self, side: int, frame: bytes, vlan: int) -> None:
         """One frame: lost, late, twice, or as it came."""
         fate = self.fates[side]
-        if frame[TAG][:2] == b"\x81\x00":
+        if vlan:
             fate.tagged += 1
-            if int.from_bytes(frame[TAG][2:], "big") & 0xFFF != self.vlan:
+            if vlan != self.vlan:
                 return
-            frame = frame[:12] + frame[16:]
         _, segment = parse_tcp(frame)
         if segment is None:
             if not fate.is_cut:
@@ -169,6 +176,7 @@ def packet_socket(namespace: str, interface: str) -> socket.socket:
     with inside(namespace):
         handle = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         handle.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        handle.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         handle.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
         handle.bind((interface, 0))
     handle.setblocking(False)

@@ -120,13 +120,16 @@ def exchange(
     seconds: float = 30.0,
     reads: float = 1.0,
     ahead_bytes: int = 1 << 30,
+    sent: int = 0,
 ) -> tuple[bytes, bytes]:
     """Send ``data`` in pieces one way and ``answer`` the other; what arrived at each end.
+
+    ``sent`` bytes of ``data`` were sent before, and none of them read.
 
     ``reads`` is how likely the venue reads after each piece, ``ahead_bytes`` how much may be under
     way.
     """
-    sent = told = 0
+    told = 0
     arrived, heard = bytearray(), bytearray()
     limit = time.monotonic() + seconds
     while len(arrived) < len(data) or len(heard) < len(answer):
