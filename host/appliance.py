@@ -17,10 +17,13 @@ from host.config import Config, ConfigError, Line
 from host.engine import Engine
 from host.feed.handler import FeedHandler
 from host.feed.settings import FeedSettings
+from host.ipc.broadcast import BroadcastWriter
+from host.ipc.event_layout import CONTENT, EVENT_BYTES
 from host.journal.recording import Recording
 from host.line_port import open_line
 from host.loop import Loop, PortRequests
 from host.metrics.stages import StageClock
+from host.publish.feed_publisher import FeedPublisher
 from host.order_entry import VenueStreams
 from host.strategy.catalogue import make
 from host.trading import Trading, VenueLogin, limits_of
@@ -78,6 +81,7 @@ class Appliance:
         self.streams = VenueStreams(config.order_entry, config.venues)
         opening.callback(self.streams.close)
         self._make_stages()
+        self.publisher = self._open_publisher(opening)
         self.trading.set_limits(None, defaults)
         self.recording.journal.write_json(
             "configuration", self.clock.now_ns(), config.model_dump(mode="json")
@@ -102,6 +106,28 @@ class Appliance:
                 name="re-request",
             )
         )
+
+    def _open_publisher(self, opening: contextlib.ExitStack) -> FeedPublisher | None:
+        settings = self.config.feed_publish
+        if settings is None:
+            return None
+        try:
+            events = opening.enter_context(
+                BroadcastWriter(
+                    settings.path, slots=settings.slots, slot_bytes=EVENT_BYTES, content=CONTENT
+                )
+            )
+        except ValueError as error:
+            raise ConfigError(f"feed_publish: {error}") from None
+        self.publishing = events.mode()
+        publisher = FeedPublisher(
+            events,
+            self.engine.book,
+            refresh_ns=settings.refresh_ns,
+            t_ns=self.clock.now_ns(),
+        )
+        self.engine.set_tap(publisher)
+        return publisher
 
     def _make_book(self) -> Book:
         book = self.config.book

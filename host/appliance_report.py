@@ -56,8 +56,16 @@ def report_of(appliance: Appliance) -> dict[str, Any]:
         "positions": positions_of(appliance),
         "stages": appliance.stages.summary(),
         "journal": appliance.recording.counters(),
+        "feed_publish": feed_publish_of(appliance),
         "offload": appliance.card.report() if appliance.card is not None else None,
     }
+
+
+def feed_publish_of(appliance: Appliance) -> dict[str, Any] | None:
+    """What was published for followers, and where; ``None`` where nothing was."""
+    if appliance.publisher is None:
+        return None
+    return {**appliance.publishing, "events": appliance.publisher.counters()}
 
 
 def gaps_of(appliance: Appliance) -> dict[str, int]:

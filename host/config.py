@@ -165,6 +165,20 @@ class Journal(Section):
     ring_bytes: int = Field(67_108_864, ge=1_048_576)
 
 
+class FeedPublish(Section):
+    """Where the normalised feed is published for other processes; see docs/feed-following.md."""
+
+    path: Path
+    slots: int = Field(65_536, ge=64, le=1 << 26)
+    refresh_ns: int = Field(1_000_000_000, ge=0)
+
+    @model_validator(mode="after")
+    def _slots_are_a_power_of_two(self) -> FeedPublish:
+        if self.slots & (self.slots - 1):
+            raise ValueError("slots is no power of two")
+        return self
+
+
 class Offload(Section):
     """A card in the path: the feed goes through it, and its gate is asked before ours.
 
@@ -187,6 +201,7 @@ class Config(Section):
     risk: Risk
     engine: Engine = Engine()
     journal: Journal
+    feed_publish: FeedPublish | None = None
     offload: Offload | None = None
 
     @model_validator(mode="after")

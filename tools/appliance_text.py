@@ -44,6 +44,11 @@ def print_appliance(report: Mapping[str, Any]) -> None:
         _counters(
             f"strategy {strategy['name']}", {k: v for k, v in strategy.items() if k != "name"}
         )
+    if report["feed_publish"] is not None:
+        _counters(
+            f"published at {report['feed_publish']['path']}",
+            nonzero(report["feed_publish"]["events"]),
+        )
     if report["offload"] is not None:
         print_offload(report["offload"])
     print_positions(report["positions"])
