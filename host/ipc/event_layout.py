@@ -40,7 +40,13 @@ FEED = Protocol(
                     "of the message; of a gap the first that is lost; otherwise the last message",
                 ),
                 unsigned("timestamp", 8, "exchange time of the symbol's last message", unit="ns"),
-                unsigned("received_ns", 8, "the publisher's time of the packet", unit="ns"),
+                unsigned(
+                    "received_ns",
+                    8,
+                    "the publisher's time of the packet; of a top event, of the last that changed "
+                    "the symbol",
+                    unit="ns",
+                ),
                 unsigned(
                     "received_tsc", 8, "time stamp counter when the packet was taken; 0 for none"
                 ),
