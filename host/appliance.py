@@ -23,15 +23,15 @@ from host.journal.recording import Recording
 from host.line_port import open_line
 from host.loop import Loop, PortRequests
 from host.metrics.stages import StageClock
-from host.publish.feed_publisher import FeedPublisher
 from host.order_entry import VenueStreams
+from host.publish.feed_publisher import FeedPublisher
 from host.strategy.catalogue import make
 from host.trading import Trading, VenueLogin, limits_of
 from nic.affinity import pin
 from nic.clock import Clock
 from nic.frame import address_number
 from nic.memory import lock_memory
-from nic.port import Port, PortError
+from nic.port import Port
 from nic.udp import UdpPort
 
 SLICE_NS = 10_000_000
