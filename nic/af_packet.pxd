@@ -16,6 +16,7 @@ cdef class AfPacketPort(Port):
     cdef dict facts               # what mode() says
     cdef int descriptor
     cdef bint by_block            # blocks of frames are handed over, otherwise single frames
+    cdef bint by_call             # each frame is sent by a call; otherwise through a mapped ring
     cdef bint is_down             # the interface was down when we last heard of it
     cdef bint is_gone             # it was removed: the port is of no use any more
     cdef SlotRing rx
@@ -33,9 +34,11 @@ cdef class AfPacketPort(Port):
     cdef void release(self) noexcept nogil
     cdef int transmit(self, const uint8_t *data, uint32_t length) noexcept nogil
     cdef int flush(self) noexcept nogil
+    cdef int flush_calls(self) noexcept nogil
+    cdef int flush_ring(self) noexcept nogil
+    cdef bint go_on(self, int error, int *tries) noexcept nogil
+    cdef void forget_oldest(self, bint is_sent) noexcept nogil
     cdef uint32_t *status_of(self, uint32_t index) noexcept nogil
-    cdef uint32_t length_of(self, uint32_t index) noexcept nogil
-    cdef void put_length(self, uint32_t index, uint32_t length) noexcept nogil
-    cdef void collect(self) noexcept nogil
+    cdef uint32_t *length_of(self, uint32_t index) noexcept nogil
     cdef void skip_refused(self) noexcept nogil
-    cdef int give_up(self) noexcept nogil
+    cdef void give_up(self, int reason) noexcept nogil

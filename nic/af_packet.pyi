@@ -18,6 +18,7 @@ class AfPacketPort(Port):
         blocks: int = 64,
         block_bytes: int = 65536,
         block_timeout_ms: int = 1,
+        sending: str = "call",
         join: bool = True,
         hold: bool = True,
         name: str = "",

@@ -4,10 +4,13 @@
 """An AF_PACKET socket with mapped rings as a port: frames of any interface, without an XDP driver.
 
 The kernel copies each frame into a ring that we have mapped, and gives it to its own stack as well;
-receiving needs no system call, sending one for everything that was transmitted. A frame is handed
-over by itself (TPACKET_V2), or in blocks (TPACKET_V3), which the kernel hands over when they are
-full or milliseconds after their first frame. The kernel's side is :mod:`nic.packet_socket`, its
-filter :mod:`nic.packet_filter`. Source: kernel document ``networking/packet_mmap``.
+receiving needs no system call. A frame is handed over by itself (TPACKET_V2), or in blocks
+(TPACKET_V3), which the kernel hands over when the next frame does not fit or milliseconds after
+their first one. Sending is a call for each frame, or one call for all that lie in a mapped ring:
+the call is the shorter way for one frame, the ring for sixteen (docs/performance.md).
+
+The kernel's side is :mod:`nic.packet_socket`, its filter :mod:`nic.packet_filter`. Source: kernel
+document ``networking/packet_mmap``.
 """
 
 from libc.errno cimport EAGAIN, EINTR, EINVAL, EMSGSIZE, ENETDOWN, ENOBUFS, ENXIO, errno
@@ -34,8 +37,7 @@ from nic.port import PortError
 
 cdef extern from "<sys/socket.h>":
     int MSG_DONTWAIT
-    ssize_t c_sendto "sendto"(int fd, const void *data, size_t length, int flags,
-                              const void *address, unsigned int size) noexcept nogil
+    ssize_t c_send "send"(int fd, const void *data, size_t length, int flags) noexcept nogil
 
 cdef enum:
     KICKS = 64                 # system calls of one flush, at most
@@ -52,7 +54,8 @@ cdef class AfPacketPort(Port):
     ``handover`` is ``frame`` (each frame at once, from a ring of ``receive_frames``) or ``block``
     (from ``blocks`` of ``block_bytes``, at the latest ``block_timeout_ms`` after a block's first
     frame: fewer bytes for small frames, milliseconds later). ``frame_bytes`` is room for a frame,
-    by the MTU unless given; a longer one is counted as ``rx_truncated`` and dropped. There is no
+    by the MTU unless given; a longer one is counted as ``rx_truncated`` and dropped. ``sending`` is
+    ``call`` (one for each frame) or ``ring`` (one for all of a flush, PACKET_TX_RING). There is no
     fan-out: one socket gets the frames of every queue. Frames that this host sends are left out.
 
     When the interface goes down, what was to be sent is given up (``tx_link_down``): an order must
@@ -70,12 +73,16 @@ cdef class AfPacketPort(Port):
     def __init__(self, str interface not None, *, destinations=(), str handover="frame",
                  uint32_t receive_frames=2048, uint32_t transmit_frames=256,
                  uint32_t frame_bytes=0, uint32_t blocks=64, uint32_t block_bytes=65536,
-                 uint32_t block_timeout_ms=1, bint join=True, bint hold=True, str name=""):
+                 uint32_t block_timeout_ms=1, str sending="call", bint join=True, bint hold=True,
+                 str name=""):
         self.interface = interface
         self.name = name or f"af_packet {interface}"
         if handover not in ("frame", "block"):
             raise PortError(f"{self.name}: handover must be frame or block, not {handover!r}")
+        if sending not in ("call", "ring"):
+            raise PortError(f"{self.name}: sending must be call or ring, not {sending!r}")
         self.by_block = handover == "block"
+        self.by_call = sending == "call"
         try:
             self.destinations = packet_filter.checked(destinations)
             facts = link.facts(interface)
@@ -117,9 +124,12 @@ cdef class AfPacketPort(Port):
             else:
                 memory.make_receive_ring(blocks, block_bytes, block_timeout_ms)
             memory.set_filter(packet_filter.packed(packet_filter.instructions(self.destinations)))
-        memory.make_transmit_ring(transmit_frames, tagged_bytes)
+        if self.by_call:
+            memory.make_transmit_memory(transmit_frames, tagged_bytes)
+        else:
+            memory.make_transmit_ring(transmit_frames, tagged_bytes)
         memory.map_rings()
-        memory.set_send_buffer(memory.area_bytes)
+        memory.set_send_buffer(transmit_frames * memory.tx.slot_bytes)
         if not memory.bypass_queueing():
             self.notes.append("what is sent goes through the queueing discipline")
         self.rx = memory.rx
@@ -149,6 +159,7 @@ cdef class AfPacketPort(Port):
             "receive_slot_bytes": self.rx.slot_bytes,
             "transmit_frames": self.tx.count,
             "block_timeout_ms": block_timeout_ms if self.by_block else 0,
+            "sending": "call" if self.by_call else "ring",
         }
 
     cdef int receive_burst(self, Packet *packets, int maximum) noexcept nogil:
@@ -264,31 +275,23 @@ cdef class AfPacketPort(Port):
             self.rx.held -= 1
 
     cdef uint32_t *status_of(self, uint32_t index) noexcept nogil:
-        """Status word of a transmit slot."""
+        """Status word of a slot of the transmit ring."""
         cdef uint8_t *slot = ring_slot(&self.tx, index)
         if self.by_block:
             return &(<tpacket3_hdr *> slot).tp_status
         return &(<tpacket2_hdr *> slot).tp_status
 
-    cdef uint32_t length_of(self, uint32_t index) noexcept nogil:
-        """Length of the frame in a transmit slot."""
+    cdef uint32_t *length_of(self, uint32_t index) noexcept nogil:
+        """Where the length of the frame in a slot stands."""
         cdef uint8_t *slot = ring_slot(&self.tx, index)
         if self.by_block:
-            return (<tpacket3_hdr *> slot).tp_len
-        return (<tpacket2_hdr *> slot).tp_len
-
-    cdef void put_length(self, uint32_t index, uint32_t length) noexcept nogil:
-        """Set the length of the frame in a transmit slot."""
-        cdef uint8_t *slot = ring_slot(&self.tx, index)
-        if self.by_block:
-            (<tpacket3_hdr *> slot).tp_len = length
-        else:
-            (<tpacket2_hdr *> slot).tp_len = length
+            return &(<tpacket3_hdr *> slot).tp_len
+        return &(<tpacket2_hdr *> slot).tp_len
 
     cdef int transmit(self, const uint8_t *data, uint32_t length) noexcept nogil:
-        """Copy one frame into the ring; :meth:`flush` has the kernel send it."""
+        """Copy one frame into the next slot; :meth:`flush` has the kernel send it."""
         cdef uint32_t longest = self.longest_bytes
-        cdef uint32_t *status
+        cdef uint32_t index = self.tx.position
         if length < INTERNET_ETHERNET_LENGTH or self.descriptor < 0:
             self.counts[PORT_TX_ERRORS] += 1
             return -1
@@ -300,62 +303,104 @@ cdef class AfPacketPort(Port):
         if self.is_gone:
             self.counts[PORT_TX_LINK_DOWN] += 1
             return -1
-        status = self.status_of(self.tx.position)
-        if load_acquire(status) != TP_STATUS_AVAILABLE:
+        if self.tx.held == self.tx.count or not (
+                self.by_call or load_acquire(self.status_of(index)) == TP_STATUS_AVAILABLE):
             self.counts[PORT_TX_FULL] += 1
             return -1
-        memcpy(ring_slot(&self.tx, self.tx.position) + self.data_at, data, length)
-        self.put_length(self.tx.position, length)
-        store_release(status, TP_STATUS_SEND_REQUEST)
-        self.tx.position = ring_next(&self.tx, self.tx.position)
+        memcpy(ring_slot(&self.tx, index) + self.data_at, data, length)
+        self.length_of(index)[0] = length
+        if not self.by_call:
+            store_release(self.status_of(index), TP_STATUS_SEND_REQUEST)
+        self.tx.position = ring_next(&self.tx, index)
         self.tx.held += 1
         return 0
 
-    cdef void collect(self) noexcept nogil:
-        """Count what the kernel has taken, in order."""
-        while self.tx.held and load_acquire(self.status_of(self.tx.oldest)) not in (
-                TP_STATUS_SEND_REQUEST, TP_STATUS_WRONG_FORMAT):
-            self.counts[PORT_TX_PACKETS] += 1
-            self.counts[PORT_TX_BYTES] += self.length_of(self.tx.oldest)
-            self.tx.oldest = ring_next(&self.tx, self.tx.oldest)
-            self.tx.held -= 1
-
     cdef int flush(self) noexcept nogil:
         """Have the kernel send; how many frames it has not taken yet."""
-        cdef int kicks = 0
-        cdef int error
-        if self.descriptor < 0:
+        if self.tx.held == 0 or self.descriptor < 0:
             return 0
-        while self.tx.held and kicks < KICKS:
-            kicks += 1
-            error = 0
-            if c_sendto(self.descriptor, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0:
-                error = errno
-            self.collect()
-            if error == 0:
+        return self.flush_calls() if self.by_call else self.flush_ring()
+
+    cdef int flush_calls(self) noexcept nogil:
+        """Send each frame by a call."""
+        cdef int tries = 0
+        cdef uint32_t index
+        while self.tx.held:
+            index = self.tx.oldest
+            if c_send(self.descriptor, ring_slot(&self.tx, index) + self.data_at,
+                      self.length_of(index)[0], MSG_DONTWAIT) >= 0:
                 self.is_down = False
-            elif error == ENETDOWN:
-                # One such error is left over from the last time the link went down.
-                if not self.is_down:
-                    self.is_down = True
-                    self.counts[PORT_LINK_DOWN] += 1
-                elif kicks > 1:
-                    return self.give_up()
-            elif error == ENXIO:
-                self.is_gone = True
-                self.counts[PORT_INTERFACE_GONE] += 1
-                return self.give_up()
-            elif error == EMSGSIZE or error == EINVAL:
-                self.skip_refused()
-            elif error == EAGAIN or error == ENOBUFS:
-                break      # no room in the socket or the device: the next call may find some
-            elif error != EINTR:
-                self.counts[PORT_TX_ERRORS] += 1
+                self.forget_oldest(True)
+            elif errno == EMSGSIZE or errno == EINVAL:  # the MTU got less
+                self.counts[PORT_TX_TOO_LONG] += 1
+                self.forget_oldest(False)
+            elif not self.go_on(errno, &tries):
                 break
         return <int> self.tx.held
 
+    cdef int flush_ring(self) noexcept nogil:
+        """Have all be sent by one call, or by as many as it takes."""
+        cdef int kicks = 0, tries = 0
+        cdef ssize_t result
+        while self.tx.held and kicks < KICKS:
+            kicks += 1
+            result = c_send(self.descriptor, NULL, 0, MSG_DONTWAIT)
+            while self.tx.held and load_acquire(self.status_of(self.tx.oldest)) not in (
+                    TP_STATUS_SEND_REQUEST, TP_STATUS_WRONG_FORMAT):
+                self.forget_oldest(True)
+            if result >= 0:
+                self.is_down = False
+            elif errno == EMSGSIZE or errno == EINVAL:
+                self.skip_refused()
+            elif not self.go_on(errno, &tries):
+                break
+        return <int> self.tx.held
+
+    cdef void forget_oldest(self, bint is_sent) noexcept nogil:
+        """The oldest frame is no longer waiting; count it where it was sent."""
+        if is_sent:
+            self.counts[PORT_TX_PACKETS] += 1
+            self.counts[PORT_TX_BYTES] += self.length_of(self.tx.oldest)[0]
+        self.tx.oldest = ring_next(&self.tx, self.tx.oldest)
+        self.tx.held -= 1
+
+    cdef bint go_on(self, int error, int *tries) noexcept nogil:
+        """Whether to try again after an error that is not of one frame; what can't go is given up.
+
+        One ENETDOWN is left over from the last time the link went down: it is tried again.
+        """
+        if error == EINTR:
+            return True
+        if error == EAGAIN or error == ENOBUFS:
+            return False    # no room in the socket or the device: the next flush may find some
+        if error == ENXIO:
+            self.is_gone = True
+            self.counts[PORT_INTERFACE_GONE] += 1
+            self.give_up(PORT_TX_LINK_DOWN)
+        elif error != ENETDOWN:
+            self.give_up(PORT_TX_ERRORS)
+        elif tries[0]:
+            self.give_up(PORT_TX_LINK_DOWN)
+        else:
+            tries[0] += 1
+            if not self.is_down:
+                self.is_down = True
+                self.counts[PORT_LINK_DOWN] += 1
+            return True
+        return False
+
+    cdef void give_up(self, int reason) noexcept nogil:
+        """Take back what was to be sent: it must not leave late, when the link comes back."""
+        self.counts[reason] += self.tx.held
+        self.tx.position = self.tx.oldest
+        while self.tx.held:
+            if not self.by_call:
+                store_release(self.status_of(self.tx.oldest), TP_STATUS_AVAILABLE)
+            self.forget_oldest(False)
+        self.tx.oldest = self.tx.position
+
     cdef void skip_refused(self) noexcept nogil:
-        """Take out the frame that the kernel refused, and waits at; the MTU got less, say.
+        """Take out the frame of the ring that the kernel refused, and stops at.
 
         Those behind it move forward by one slot, since the kernel does not go on by itself.
         """
@@ -366,24 +411,13 @@ cdef class AfPacketPort(Port):
         for _ in range(<int> self.tx.held - 1):
             behind = ring_next(&self.tx, index)
             memcpy(ring_slot(&self.tx, index) + self.data_at,
-                   ring_slot(&self.tx, behind) + self.data_at, self.length_of(behind))
-            self.put_length(index, self.length_of(behind))
+                   ring_slot(&self.tx, behind) + self.data_at, self.length_of(behind)[0])
+            self.length_of(index)[0] = self.length_of(behind)[0]
             store_release(self.status_of(index), TP_STATUS_SEND_REQUEST)
             index = behind
         store_release(self.status_of(index), TP_STATUS_AVAILABLE)
         self.tx.position = index
         self.tx.held -= 1
-
-    cdef int give_up(self) noexcept nogil:
-        """Take back what was to be sent: it must not leave when the link comes back."""
-        cdef uint32_t index = self.tx.oldest
-        self.counts[PORT_TX_LINK_DOWN] += self.tx.held
-        self.tx.position = self.tx.oldest
-        while self.tx.held:
-            store_release(self.status_of(index), TP_STATUS_AVAILABLE)
-            index = ring_next(&self.tx, index)
-            self.tx.held -= 1
-        return 0
 
     def counters(self):
         """Counters by name; the kernel's drops and the interface's state are asked for here."""
@@ -407,7 +441,8 @@ cdef class AfPacketPort(Port):
 
     def mode(self):
         """What was truly got; also ``driver``, ``destinations``, ``handover``, ``ring_version``,
-        ``receive_slots``, ``receive_slot_bytes``, ``transmit_frames``, ``block_timeout_ms``."""
+        ``receive_slots``, ``receive_slot_bytes``, ``transmit_frames``, ``block_timeout_ms``,
+        ``sending``."""
         if self.descriptor >= 0:
             self._look_at_interface()
         found = dict(self.facts)

@@ -12,6 +12,7 @@ cdef class PacketSocket:
     cdef bint by_block            # TPACKET_V3; otherwise V2
     cdef uint8_t *area            # the mapping of both rings
     cdef size_t area_bytes
+    cdef uint8_t *own_slots       # of frames to send, where there is no ring for them
     cdef size_t receive_bytes     # of the receive ring, which comes first
     cdef SlotRing rx              # of frames, or of blocks
     cdef SlotRing tx

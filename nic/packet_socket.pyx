@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kernel's side of an AF_PACKET port: socket, rings, filter, binding.
 
-Both rings lie in one mapping, the receive ring first. Of version 2 a ring is one block of frames;
+The rings lie in one mapping, the receive ring first. Of version 2 a ring is one block of frames;
 of version 3 the receive ring is a number of blocks that frames of any length are packed into.
 Source: kernel document ``networking/packet_mmap``; packet(7) of the Linux manual.
 """
@@ -14,6 +14,7 @@ import socket
 import struct
 
 from libc.errno cimport errno
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from nic.packet_ring cimport (
     PACKET_IGNORE_OUTGOING, PACKET_QDISC_BYPASS, PACKET_RESERVE, PACKET_RX_RING, PACKET_STATISTICS,
@@ -124,6 +125,22 @@ cdef class PacketSocket:
         self.make_ring(PACKET_TX_RING, &self.tx, count,
                        rounded_up(self.data_at + frame_bytes, CACHE_LINE_BYTES), 0)
 
+    def make_transmit_memory(self, uint32_t count, uint32_t frame_bytes):
+        """Slots of our own for frames that are sent by one call each."""
+        self.data_at = CACHE_LINE_BYTES
+        self.tx.slot_bytes = rounded_up(self.data_at + frame_bytes, CACHE_LINE_BYTES)
+        self.tx.count = count
+        if not 0 < <uint64_t> count * self.tx.slot_bytes <= MOST_RING_BYTES:
+            raise self.bad_size(count, self.tx.slot_bytes)
+        self.own_slots = <uint8_t *> calloc(count, self.tx.slot_bytes)
+        if self.own_slots == NULL:
+            raise MemoryError(self.name)
+
+    def bad_size(self, count, slot_bytes):
+        """The error to raise about a ring that can't be."""
+        return PortError(f"{self.name}: a ring of {count} times {slot_bytes} bytes: must be 1 to "
+                         f"{MOST_RING_BYTES} bytes in all")
+
     cdef int make_ring(self, int option, SlotRing *ring, uint32_t count, uint32_t slot_bytes,
                        uint32_t timeout_ms) except -1:
         """Have the kernel make one ring; its memory follows what was made before."""
@@ -131,8 +148,7 @@ cdef class PacketSocket:
         cdef uint64_t size = <uint64_t> count * slot_bytes
         cdef bint is_blocks = self.by_block and option == PACKET_RX_RING
         if not 0 < size <= MOST_RING_BYTES:
-            raise PortError(f"{self.name}: a ring of {count} times {slot_bytes} bytes: must be "
-                            f"1 to {MOST_RING_BYTES} bytes in all")
+            raise self.bad_size(count, slot_bytes)
         memset(&request, 0, sizeof(request))
         if is_blocks:
             request.tp_block_size = slot_bytes
@@ -155,14 +171,19 @@ cdef class PacketSocket:
         return 0
 
     def map_rings(self):
-        """Map both rings; only then may they be used."""
-        cdef void *area = mmap(NULL, self.area_bytes, PROT_READ | PROT_WRITE,
-                               MAP_SHARED | MAP_POPULATE, self.descriptor, 0)
+        """Map the rings; only then may they be used."""
+        cdef void *area
+        self.tx.slots = self.own_slots
+        if self.area_bytes == 0:
+            return
+        area = mmap(NULL, self.area_bytes, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_POPULATE, self.descriptor, 0)
         if area == MAP_FAILED:
             raise self.failure("mapping the rings", errno)
         self.area = <uint8_t *> area
         self.rx.slots = self.area
-        self.tx.slots = self.area + self.receive_bytes
+        if self.own_slots == NULL:
+            self.tx.slots = self.area + self.receive_bytes
 
     def set_filter(self, bytes program not None):
         """Receive what a classic BPF program takes."""
@@ -234,5 +255,6 @@ cdef class PacketSocket:
             self.area = NULL
 
     def __dealloc__(self):
-        """Give the mapping back."""
+        """Give the memory back."""
         self.unmap()
+        free(self.own_slots)

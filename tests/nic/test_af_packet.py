@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """AF_PACKET rings over veth pairs in network namespaces of their own; needs root."""
 
+import itertools
 import os
 import random
 import socket
@@ -31,6 +32,7 @@ WIRE = Link("feed0", "10.67.0.1", "10.67.0.2")
 RECEIVER = WIRE.right_address
 GROUP, PORT = "239.67.1.1", 26477
 HANDOVERS = ("frame", "block")
+SENDINGS = ("call", "ring")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -203,10 +205,11 @@ def test_stamps_tell_when_the_kernel_had_the_frame(wire, handover):
         assert before - slack < stamps[0] <= stamps[-1] < after + slack
 
 
+@pytest.mark.parametrize("sending", SENDINGS)
 @pytest.mark.parametrize("handover", HANDOVERS)
-def test_what_it_sends_arrives_at_a_socket(wire, handover):
+def test_what_it_sends_arrives_at_a_socket(wire, handover, sending):
     with (
-        sender(handover=handover, transmit_frames=32) as source,
+        sender(handover=handover, sending=sending, transmit_frames=32) as source,
         kernel_receiver(bind=(RECEIVER, 7002)) as sink,
     ):
         for i in range(100):
@@ -320,10 +323,14 @@ def test_a_unicast_port_is_not_answered_with_icmp(wire):
         assert payloads(port, 1) == [b"anybody?"]
 
 
+@pytest.mark.parametrize("sending", SENDINGS)
 @pytest.mark.parametrize("handover", HANDOVERS)
-def test_a_full_transmit_ring_is_counted(wire, handover):
+def test_a_full_transmit_ring_is_counted(wire, handover, sending):
     """One flush sends a whole ring; what does not fit is refused."""
-    with sender(handover=handover, transmit_frames=40) as source, receiver() as port:
+    with (
+        sender(handover=handover, sending=sending, transmit_frames=40) as source,
+        receiver() as port,
+    ):
         room = source.mode()["transmit_frames"]
         for turn in range(1, 4):
             assert burst(source, udp(b"burst"), room + 7) == room
@@ -332,11 +339,14 @@ def test_a_full_transmit_ring_is_counted(wire, handover):
             assert (counters["tx_packets"], counters["tx_full"]) == (turn * room, turn * 7)
 
 
+@pytest.mark.parametrize("sending", SENDINGS)
 @pytest.mark.parametrize("handover", HANDOVERS)
-def test_a_link_that_goes_down_and_comes_back(wire, handover):
+def test_a_link_that_goes_down_and_comes_back(wire, handover, sending):
     frame = udp(b"too late", RECEIVER, 7005, destination_hardware=wire)
     with inside(HERE):
-        source = AfPacketPort("feed0", destinations=[(GROUP, PORT)], handover=handover)
+        source = AfPacketPort(
+            "feed0", destinations=[(GROUP, PORT)], handover=handover, sending=sending
+        )
     with source, kernel_receiver(bind=(RECEIVER, 7005)) as sink:
         set_state(HERE, state="down")
         try:
@@ -372,10 +382,11 @@ def test_receiving_goes_on_after_the_link_was_down(wire, handover):
         assert port.counters()["link_down"] == 1
 
 
+@pytest.mark.parametrize("sending", SENDINGS)
 @pytest.mark.parametrize("handover", HANDOVERS)
-def test_frames_too_long_since_the_mtu_changed(wire, handover):
+def test_frames_too_long_since_the_mtu_changed(wire, handover, sending):
     """The kernel stops at a frame that it refuses; what stands behind it leaves all the same."""
-    with sender(handover=handover) as source, receiver() as port:
+    with sender(handover=handover, sending=sending) as source, receiver() as port:
         set_state(HERE, mtu=1000)
         try:
             assert source.send(udp(b"l" * 1400)) == 0
@@ -387,13 +398,16 @@ def test_frames_too_long_since_the_mtu_changed(wire, handover):
         assert (counters["tx_too_long"], counters["tx_packets"]) == (1, 1)
 
 
+@pytest.mark.parametrize("sending", SENDINGS)
 @pytest.mark.parametrize("handover", HANDOVERS)
-def test_an_interface_that_is_removed(handover):
+def test_an_interface_that_is_removed(handover, sending):
     names = [f"tw-packet-{os.getpid()}-{end}" for end in "cd"]
     pair = Link("gone0", "10.67.1.1", "10.67.1.2")
     with joined(*names, [pair]):
         with inside(names[0]):
-            port = AfPacketPort("gone0", destinations=[(GROUP, PORT)], handover=handover)
+            port = AfPacketPort(
+                "gone0", destinations=[(GROUP, PORT)], handover=handover, sending=sending
+            )
         with NetNS(names[0]) as space:
             space.link("del", index=space.link_lookup(ifname="gone0")[0])
         with port:
@@ -419,8 +433,10 @@ def test_closing_leaves_nothing(wire):
     wanted = "".join(f"{int(part):02X}" for part in reversed(GROUP.split(".")))
     with inside(THERE):
         before = packet_sockets(), len(os.listdir("/proc/self/fd"))
-        for handover in HANDOVERS:
-            port = AfPacketPort("feed0", destinations=[(GROUP, PORT)], handover=handover)
+        for handover, sending in itertools.product(HANDOVERS, SENDINGS):
+            port = AfPacketPort(
+                "feed0", destinations=[(GROUP, PORT)], handover=handover, sending=sending
+            )
             assert packet_sockets() == before[0] + 1
             assert wanted in joined_groups()
             port.close()
@@ -441,7 +457,7 @@ def test_mode_says_what_was_got(wire):
         mode = port.mode()
         assert (mode["kind"], mode["interface"]) == ("af_packet", "feed0")
         assert (mode["driver_mode"], mode["zero_copy"], mode["queue"]) == ("socket", False, None)
-        assert (mode["handover"], mode["ring_version"]) == ("frame", 2)
+        assert (mode["handover"], mode["ring_version"], mode["sending"]) == ("frame", 2, "call")
         assert mode["receive_slots"] >= 2048
         assert mode["destinations"] == [(GROUP, PORT)]
     with receiver(handover="block", block_timeout_ms=3) as port:
@@ -455,6 +471,9 @@ def test_mode_says_what_was_got(wire):
     ("options", "text"),
     [
         ({"handover": "magic"}, "handover must be"),
+        ({"sending": "magic"}, "sending must be"),
+        ({"transmit_frames": 0}, "a ring of 0 times"),
+        ({"transmit_frames": 0, "sending": "ring"}, "a ring of 0 times"),
         ({"destinations": [("exchange", 1)]}, "no IPv4 address"),
         ({"destinations": [(GROUP, 0)]}, "no UDP port"),
         ({"destinations": [(GROUP, 1)] * 257}, "at most 256 destinations"),
