@@ -16,6 +16,7 @@ BENCHMARKS = {
     "pipeline": "frame in memory to order in memory, compiled and Python strategy",
     "ring": "shared-memory hop and rate, the broadcast ring beside a record ring and a pipe",
     "ports": "round trip on veth, AF_XDP beside the spinning UDP socket; needs root",
+    "sends": "an order's way to the peer's end, delegated beside send(); needs root",
 }
 
 
@@ -36,7 +37,7 @@ def command(
     core: int | None,
     wants_json: bool,
 ) -> None:
-    """Run the benchmarks NAMES (decode, book, pipeline, ring, ports; all without a name).
+    """Run the benchmarks NAMES (decode, book, pipeline, ring, ports, sends; all without one).
 
     What is compared runs interleaved in one process or pair of processes. Quote ratios and
     percentiles: absolute times of a virtual machine are noise.
