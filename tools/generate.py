@@ -27,6 +27,7 @@ LAYOUTS = {
     "host.ipc.layout": "RING",
     "host.journal.layout": "JOURNAL_LAYOUT",
     "nic.offload.records": "OFFLOAD",
+    "nic.verbs.layout": "RDMA_RING",
 }
 """Tables of records that never leave the machine: module and name of the table."""
 

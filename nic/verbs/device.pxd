@@ -1,6 +1,6 @@
 # cython: language_level=3
 # SPDX-License-Identifier: Apache-2.0
-"""An RDMA device: opening, memory regions, queues; every call of libibverbs that makes something."""
+"""An RDMA device: opening, memory, queues; each call of libibverbs that makes something."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from nic.verbs.libibverbs cimport (

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 # SPDX-License-Identifier: Apache-2.0
-"""An RDMA device: opening, memory regions, queues; every call of libibverbs that makes something.
+"""An RDMA device: opening, memory regions, queues; each call of libibverbs that makes something.
 
 These calls are made here and not through pyverbs, because a queue pair of the distribution's
 pyverbs does not say where its C object is, and the hot path has to post to it. A device that does
