@@ -122,7 +122,7 @@ def partner(target: Any, *arguments: Any) -> Iterator[Connection]:
     try:
         yield ours
     finally:
-        process.terminate()
+        process.kill()
         process.join()
         ours.close()
 

@@ -71,10 +71,10 @@ def pinned() -> Iterator[None]:
 
 
 def follow_parent() -> None:
-    """A child ends with its parent, and leaves Ctrl-C to it."""
+    """A child ends with its parent, and leaves signals to the whole group to it."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Crew:
         """End the readers, whatever they do; once."""
         self.writer.close()
         for process in self._processes:
-            process.terminate()
+            process.kill()
             process.join()
         for channel in self._channels:
             channel.close()

@@ -2,6 +2,7 @@
 """The soak and the ring's benchmark in small, and their refusals."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -46,16 +47,23 @@ def test_a_soak_goes_on_where_the_last_one_ended(tmp_path):
     assert third["complete"] and third["items_done_now"] == 0
 
 
-def test_ctrl_c_keeps_the_count(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_keeps_the_count(tmp_path, number):
+    """As a terminal's Ctrl-C does it: the readers get the signal as well."""
     state = tmp_path / "state.json"
     arguments = ("soak", "--state", str(state), *SMALL)
     process = subprocess.Popen(
-        command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(*arguments),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 60
     while not state.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, number)
     out, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     report = json.loads(out)
