@@ -2,8 +2,8 @@
 """Ethernet II, 802.1Q, IPv4, UDP and TCP headers.
 
 Sources: IEEE 802.3-2022 clause 3, IEEE 802.1Q-2022 clause 9.6, RFC 791 section 3.1 (IPv4),
-RFC 768 (UDP), RFC 9293 section 3.1 (TCP), RFC 7323 section 3.2 (time stamps). Big-endian. Fields narrower than a byte stand in the
-table as the bytes that hold them; the masks are named below.
+RFC 768 (UDP), RFC 9293 section 3.1 (TCP), RFC 7323 section 3.2 (time stamps). Big-endian. Fields
+narrower than a byte stand in the table as the bytes that hold them; the masks are named below.
 """
 
 from nic.wire.table import LengthRule, Message, Protocol, octets, unsigned

@@ -32,7 +32,7 @@ class World:
         self.trader, self.venue, self.bridge = trader, venue, bridge
         with inside(venue):
             self.listener = socket.create_server((VENUE, 0))
-        self.listener.settimeout(3)
+        self.listener.settimeout(15)
 
     def tell(self, **command: Any) -> dict[str, Any]:
         """Give the bridge a command; what it counted so far, by side."""
@@ -94,7 +94,7 @@ def world() -> Iterator[World]:
             bridge.wait()
 
 
-def wait(condition: Any, seconds: float = 3.0) -> None:
+def wait(condition: Any, seconds: float = 15.0) -> None:
     """Until the condition holds."""
     limit = time.monotonic() + seconds
     while not condition():
