@@ -4,7 +4,7 @@
 
 These calls are made here and not through pyverbs, because a queue pair of the distribution's
 pyverbs does not say where its C object is, and the hot path has to post to it. A device that does
-not exist overrides the ``cdef`` methods (``sim/verbs``). Sources: rdma-core's manual pages ibv_*(3).
+not exist overrides the ``cdef`` methods (``sim/verbs``). Sources: rdma-core, ibv_*(3).
 """
 
 import errno as error_numbers

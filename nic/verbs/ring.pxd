@@ -76,4 +76,5 @@ cdef class RingReceiver:
     cdef void tell(self) noexcept nogil
     cdef int begun(self, uint64_t number) noexcept nogil
     cdef void skip_to(self, uint64_t number) noexcept nogil
+    cdef uint64_t heard_ns(self) noexcept nogil
     cdef int nothing_there(self, uint64_t seen) noexcept nogil

@@ -253,6 +253,11 @@ cdef class RingSender:
             self.pair.reap()
         return self.sent == self.store.published and self.pair.completed == self.pair.queued
 
+    def is_flushed(self):
+        """Whether every request is done with, the last words too."""
+        self.pair.reap()
+        return self.pair.completed == self.pair.queued
+
     def finish(self):
         """Tell the reader that nothing more will come; what it was not sent it knows as lost.
 
@@ -421,11 +426,15 @@ cdef class RingReceiver:
             return 0
         return word_acquire(<const uint64_t *> (self.control + PUBLISHED))
 
-    def heartbeat_ns(self):
+    cdef uint64_t heard_ns(self) noexcept nogil:
         """The sender's time when it last said that it lives; 0 before the first time."""
         if self.memory.region == NULL:
             return 0
         return word_acquire(<const uint64_t *> (self.control + HEARTBEAT))
+
+    def heartbeat_ns(self):
+        """:meth:`heard_ns`, from Python."""
+        return self.heard_ns()
 
     def is_closed(self):
         """Whether the sender said that nothing more will come."""

@@ -7,10 +7,11 @@ import pytest
 
 pytest.importorskip("nic.verbs.ring", reason="libibverbs-dev was missing when this was built")
 
+from verbs_ring_support import Ring
+
 from nic.port import PortError
 from nic.verbs.ring import SlotStore
 from sim.verbs.fake_device import STATUSES, FakeDevice
-from verbs_ring_support import Ring
 
 
 @pytest.fixture
@@ -81,9 +82,7 @@ def test_a_reader_within_the_store_loses_nothing(ring):
         ring.publish(64)
         ring.sender.flush()
         first = ring.store.published - 63
-        assert ring.read() + (ring.sender.flush() and [] or ring.read()) == list(
-            range(first, first + 64)
-        )
+        assert ring.read() == list(range(first, first + 64))
     assert ring.reader.lost == 0
 
 
