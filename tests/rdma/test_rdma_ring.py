@@ -107,7 +107,7 @@ def test_a_ring_in_one_process():
         ring.sender.flush()
         if ring.store.published - ring.reader.next_number > 40:
             time.sleep(0.001)
-        found += [item for item in ring.read()]
+        found += ring.read()
     lost = sum(item[1] for item in found if isinstance(item, tuple))
     numbers = [item for item in found if isinstance(item, int)]
     assert numbers == sorted(set(numbers))
@@ -231,7 +231,7 @@ def test_a_reconnection_in_mid_stream_loses_nothing(start):
 
 
 def test_memory_that_was_not_given_can_not_be_written(start):
-    """The device refuses a key that is not the region's: the connection ends, nothing is written."""
+    """The device refuses a key that is not the region's; the connection ends."""
     device = VerbsDevice("rxe0")
     ring = Ring(device, device, inline_bytes=128)
     assert isinstance(ring.reader, RingReceiver)
