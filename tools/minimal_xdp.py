@@ -92,7 +92,7 @@ class MinimalSide:
             raise PortError(f"minimal program on {interface}: {os.strerror(error.value)}")
         self._program: XdpProgram | None = None
         try:
-            self._program = XdpProgram(interface, [source])
+            self._program = XdpProgram(interface, [source], stamps=False)
             self._program.attach()
             self._program.insert(0, library.minimal_descriptor(self._side))
         except PortError:
