@@ -6,6 +6,7 @@ Payloads begin with the number of the message. The peer's process spins on a pac
 writes the time stamp counter into memory that both share, at the message's number.
 """
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 from nic.clock cimport rdtsc
@@ -118,9 +119,10 @@ def send_each(DelegatedStream stream not None, str path not None, uint64_t[::1] 
     """Send messages ``first`` and on, one after the other, by one path.
 
     ``path`` is ``send`` (the kernel's), ``frame`` (a raw frame that belongs to no send, for which
-    the last message must have had the same length) or a name of ``PREPARATIONS``. Fills ``ticks`` with the
-    time from the call to the frame at the peer, ``call_ticks`` with that of the call itself; 0
-    where it was not seen within ``lost_seconds`` or the other way was taken. Returns how many.
+    the last message must have had the same length) or a name of ``PREPARATIONS``. Fills
+    ``ticks`` with the time from the call to the frame at the peer, ``call_ticks`` with that of
+    the call itself; 0 where it was not seen within ``lost_seconds`` or the other way was taken.
+    Returns how many those were.
     """
     cdef uint8_t payload[LARGEST]
     cdef uint64_t start, end, patience = <uint64_t> (lost_seconds * 1e9 / ns_per_tick)
@@ -133,13 +135,14 @@ def send_each(DelegatedStream stream not None, str path not None, uint64_t[::1] 
     if not 8 <= payload_bytes <= 1400:
         raise ValueError("payload_bytes must be 8 to 1400")
     memset(payload, 0, sizeof(payload))
-    with nogil:
-        stream.kernel.disarm()
-        stream.preparation = preparation
-        for i in range(ticks.shape[0]):
+    stream.kernel.disarm()
+    stream.preparation = preparation
+    for i in range(ticks.shape[0]):
+        PyErr_CheckSignals()       # a round may take long on a busy machine
+        number = first + <uint64_t> i
+        store_le64(payload, number)
+        with nogil:
             settle(stream)
-            number = first + <uint64_t> i
-            store_le64(payload, number)
             before = stream.results[DELEGATION_SENT]
             start = rdtsc()
             if is_ordinary:
@@ -151,11 +154,11 @@ def send_each(DelegatedStream stream not None, str path not None, uint64_t[::1] 
             end = rdtsc()
             while (<volatile_uint64 *> &seen[number])[0] == 0 and rdtsc() - end < patience:
                 pass
-            ticks[i] = call_ticks[i] = 0
-            is_delegated = stream.results[DELEGATION_SENT] != before
-            if seen[number] == 0 or is_delegated == (is_ordinary or is_frame):
-                missed += 1
-            else:
-                ticks[i] = seen[number] - start
-                call_ticks[i] = end - start
+        is_delegated = stream.results[DELEGATION_SENT] != before
+        ticks[i] = call_ticks[i] = 0
+        if seen[number] == 0 or is_delegated == (is_ordinary or is_frame):
+            missed += 1
+        else:
+            ticks[i] = seen[number] - start
+            call_ticks[i] = end - start
     return missed
