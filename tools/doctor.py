@@ -176,6 +176,7 @@ def packet_paths() -> Iterator[Finding]:
         )
     else:
         yield Finding("packet paths", "af_xdp", "good", "the kernel gives sockets")
+    yield packet_rings()
     for name, purpose in (("tcpdump", "captures to verify"), ("tshark", "witness in the tests")):
         there = shutil.which(name)
         yield Finding(
@@ -185,6 +186,23 @@ def packet_paths() -> Iterator[Finding]:
             there or "not there",
             "" if there else f"apt-get install {name}: {purpose}",
         )
+
+
+def packet_rings() -> Finding:
+    """Whether AF_PACKET rings of both versions can be made; tried without any interface."""
+    from nic.packet_socket import PacketSocket
+    from nic.port import PortError
+
+    try:
+        for by_block in (False, True):
+            with contextlib.closing(PacketSocket("af_packet", by_block)) as tried:
+                tried.make_receive_ring(4, 4096, 1)
+                tried.make_transmit_ring(4, 1518)
+                tried.map_rings()
+    except PortError as error:
+        advice = "run as root on a kernel of 4.20 or newer with CONFIG_PACKET"
+        return Finding("packet paths", "af_packet", "missing", str(error), advice)
+    return Finding("packet paths", "af_packet", "good", "mapped rings by frame and by block work")
 
 
 def interfaces() -> Iterator[Finding]:

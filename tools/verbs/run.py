@@ -23,19 +23,32 @@ CONNECT_SECONDS = 30
     type=click.FloatRange(min=0),
     help="Stop so many seconds after every session is up.",
 )
+@click.option(
+    "--port",
+    "ports",
+    multiple=True,
+    metavar="PATH[:INTERFACE]",
+    help="Take the lines by this port (udp, af_packet, af_xdp), on this interface; once for all "
+    "lines, or once for each.",
+)
 @click.option("--json", "wants_json", is_flag=True, help="Print the report as one JSON object.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the JSON report here too.")
 @click.option(
     "--ready", type=click.Path(path_type=Path), help="Create this file once every session is up."
 )
 def command(
-    config: Path, seconds: float | None, wants_json: bool, report: Path | None, ready: Path | None
+    config: Path,
+    seconds: float | None,
+    ports: tuple[str, ...],
+    wants_json: bool,
+    report: Path | None,
+    ready: Path | None,
 ) -> None:
     """Run the appliance as CONFIG says, until Ctrl-C; then cancel, log out and report.
 
     SIGUSR1 throws the global kill switch.
 
-    Example: tickwire run tools/examples/appliance.toml --seconds 60
+    Example: tickwire run tools/examples/appliance.toml --port af_packet --seconds 60
     """
     from host.appliance import Appliance
     from host.appliance_report import report_of
@@ -43,6 +56,7 @@ def command(
     from nic.port import PortError
     from tools.appliance_text import print_appliance
     from tools.card import card_of
+    from tools.port_choice import with_ports
 
     stopping: list[int] = []
     begin, is_up = time.monotonic(), False
@@ -66,7 +80,7 @@ def command(
         stopping.append(number)
 
     try:
-        loaded = load(config)
+        loaded = with_ports(load(config), ports)
         appliance = Appliance(loaded, card_of(loaded))
     except (ValueError, PortError, OSError, RuntimeError) as error:
         raise click.ClickException(str(error)) from None
