@@ -17,14 +17,13 @@ from host.config import Config, ConfigError, Line
 from host.engine import Engine
 from host.feed.handler import FeedHandler
 from host.feed.settings import FeedSettings
-from host.ipc.broadcast import BroadcastWriter
-from host.ipc.event_layout import CONTENT, EVENT_BYTES
 from host.journal.recording import Recording
 from host.line_port import open_line
 from host.loop import Loop, PortRequests
 from host.metrics.stages import StageClock
 from host.order_entry import VenueStreams
 from host.publish.feed_publisher import FeedPublisher
+from host.publish.streams import PublishedStreams
 from host.strategy.catalogue import make
 from host.trading import Trading, VenueLogin, limits_of
 from nic.affinity import pin
@@ -111,17 +110,9 @@ class Appliance:
         settings = self.config.feed_publish
         if settings is None:
             return None
-        try:
-            events = opening.enter_context(
-                BroadcastWriter(
-                    settings.path, slots=settings.slots, slot_bytes=EVENT_BYTES, content=CONTENT
-                )
-            )
-        except ValueError as error:
-            raise ConfigError(f"feed_publish: {error}") from None
-        self.publishing = events.mode()
+        self.streams_published = opening.enter_context(PublishedStreams(settings))
         publisher = FeedPublisher(
-            events,
+            self.streams_published.events,
             self.engine.book,
             refresh_ns=settings.refresh_ns,
             t_ns=self.clock.now_ns(),

@@ -65,7 +65,7 @@ def feed_publish_of(appliance: Appliance) -> dict[str, Any] | None:
     """What was published for followers, and where; ``None`` where nothing was."""
     if appliance.publisher is None:
         return None
-    return {**appliance.publishing, "events": appliance.publisher.counters()}
+    return {**appliance.streams_published.mode(), "events": appliance.publisher.counters()}
 
 
 def gaps_of(appliance: Appliance) -> dict[str, int]:

@@ -31,7 +31,8 @@ class Line(Section):
     group: IPvAnyAddress
     port: int = Field(ge=1, le=65535)
     interface: str = Field(min_length=1)
-    path: Literal["udp", "af_xdp", "af_packet"] = "udp"
+    path: Literal["udp", "af_xdp", "af_packet", "verbs"] = "udp"
+    device: str = ""
     driver_mode: Literal["best", "native", "generic"] = "best"
     copy_mode: Literal["best", "copy", "zero-copy"] = "best"
     queue: int = Field(0, ge=0)
@@ -39,6 +40,12 @@ class Line(Section):
     block_timeout_ms: int = Field(1, ge=1, le=1000)
     receive_buffer_bytes: int = Field(4_194_304, ge=65_536)
     busy_poll_us: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _device_of_verbs(self) -> Line:
+        if (self.path == "verbs") != bool(self.device):
+            raise ValueError('a device is for path = "verbs", which needs one')
+        return self
 
 
 class Recovery(Section):
@@ -165,17 +172,33 @@ class Journal(Section):
     ring_bytes: int = Field(67_108_864, ge=1_048_576)
 
 
-class FeedPublish(Section):
-    """Where the normalised feed is published for other processes; see docs/feed-following.md."""
+class RdmaPublish(Section):
+    """The feed written into the memory of other hosts; see docs/rdma.md."""
 
-    path: Path
+    device: str = Field(min_length=1)
+    address: IPvAnyAddress
+    port: int = Field(ge=1, le=65535)
+    secret_file: Path
+    batch: int = Field(16, ge=1, le=1024)
+    maximum_consumers: int = Field(16, ge=1, le=256)
+
+
+class FeedPublish(Section):
+    """Where the normalised feed is published for others; see docs/feed-following.md."""
+
+    path: Path | None = None
     slots: int = Field(65_536, ge=64, le=1 << 26)
     refresh_ns: int = Field(1_000_000_000, ge=0)
+    rdma: RdmaPublish | None = None
 
     @model_validator(mode="after")
     def _slots_are_a_power_of_two(self) -> FeedPublish:
         if self.slots & (self.slots - 1):
             raise ValueError("slots is no power of two")
+        if self.path is None and self.rdma is None:
+            raise ValueError("neither a path nor rdma")
+        if self.rdma is not None and self.slots > 1 << 24:
+            raise ValueError("rdma takes up to 16,777,216 slots")
         return self
 
 

@@ -35,6 +35,14 @@ def open_line(line: Line) -> Port:
             block_timeout_ms=line.block_timeout_ms,
             name=name,
         )
+    if line.path == "verbs":
+        try:
+            from nic.verbs.port import VerbsPort
+        except ImportError:
+            raise PortError(
+                "verbs was not built here: install libibverbs-dev and build again"
+            ) from None
+        return VerbsPort(line.device, destinations=[group], name=name)
     return UdpPort(
         group=group,
         interface=line.interface,

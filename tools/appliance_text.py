@@ -46,9 +46,12 @@ def print_appliance(report: Mapping[str, Any]) -> None:
         )
     if report["feed_publish"] is not None:
         _counters(
-            f"published at {report['feed_publish']['path']}",
+            f"published at {report['feed_publish'].get('path', 'rdma')}",
             nonzero(report["feed_publish"]["events"]),
         )
+        if rdma := report["feed_publish"].get("rdma"):
+            numbers = {key: value for key, value in rdma.items() if isinstance(value, int)}
+            _counters(f"published by rdma at {rdma['address']}", nonzero(numbers))
     if report["offload"] is not None:
         print_offload(report["offload"])
     print_positions(report["positions"])

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +13,9 @@ from typing import Any, Literal
 from host.ipc.broadcast import BroadcastReader
 from host.ipc.event_layout import CONTENT
 from host.publish.follower import FeedFollower
+from host.publish.streams import read_secret
 from nic.clock import Clock
+from nic.port import PortError
 from tools.report import console, nonzero, price_text, table
 
 BURST = 64
@@ -43,16 +47,42 @@ def event_text(event: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
+RDMA = "rdma:"
+"""What the name of a feed of another host begins with."""
+
+
+def open_remote(feed: str, device: str, secret_file: Path | None) -> Any:
+    """A reader of ``rdma:HOST:PORT``; raises ``ValueError`` or ``PortError`` in one line."""
+    host, _, port = feed.removeprefix(RDMA).rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"{feed}: a feed of another host is rdma:HOST:PORT")
+    if not device or secret_file is None:
+        raise ValueError(f"{feed}: needs --device and --secret-file")
+    try:
+        from host.ipc.rdma_stream import RdmaReader
+    except ImportError as error:
+        raise ValueError(
+            f"rdma was not built here ({error}): install libibverbs-dev and build again"
+        ) from None
+    name = f"{socket.gethostname()} {os.getpid()}"
+    return RdmaReader(
+        device, (host, int(port)), read_secret(secret_file), content=CONTENT, name=name
+    )
+
+
 class Following:
     """Follows the ring at ``path``; ``show`` gets the line of each event, ``None``: nobody does.
 
-    Raises ``ValueError`` or ``OSError`` in one line where it can't be followed.
+    ``path`` may be ``rdma:HOST:PORT``, with the RDMA ``device`` and the file of the shared secret.
+    Raises ``ValueError``, ``OSError`` or ``PortError`` in one line where it can't be followed.
     """
 
     def __init__(
         self,
-        path: Path,
+        path: str,
         *,
+        device: str = "",
+        secret_file: Path | None = None,
         start: Literal["newest", "oldest"] = "newest",
         symbols: Sequence[str] = (),
         count: int | None = None,
@@ -69,10 +99,15 @@ class Following:
         self.publisher = "open"
         self.publishers = 1
         self._clock = Clock()
-        self._attach(BroadcastReader(path, start=start, content=CONTENT))
+        self.is_remote = path.startswith(RDMA)
+        self._remote = (device, secret_file)
+        if self.is_remote:
+            self._attach(open_remote(path, device, secret_file))
+        else:
+            self._attach(BroadcastReader(path, start=start, content=CONTENT))
         self._earlier: dict[str, int] = {}
 
-    def _attach(self, reader: BroadcastReader) -> None:
+    def _attach(self, reader: Any) -> None:
         self.reader = reader
         self.follower = FeedFollower(reader)
 
@@ -103,7 +138,7 @@ class Following:
 
     def events(self) -> int:
         """Events followed, of all publishers."""
-        return self._earlier.get("events", 0) + self.reader.taken
+        return self._earlier.get("events", 0) + int(self.reader.taken)
 
     def _take(self) -> int:
         room = BURST if self.count is None else min(BURST, self.count - self.events())
@@ -120,12 +155,16 @@ class Following:
 
     def _drain(self) -> bool:
         """Whether something is left of a publisher that is gone."""
-        return self.reader.next_sequence <= self.reader.newest()
+        if self.is_remote:
+            return False  # what arrived was taken before anybody asked
+        return bool(self.reader.next_sequence <= self.reader.newest())
 
     def _next(self) -> bool:
         """Another publisher's ring, if it is wanted; whether to go on."""
         if not self.again:
             return False
+        if self.is_remote:
+            return self._reconnect()
         try:
             reader = BroadcastReader(self.path, start="oldest", content=CONTENT)
         except (OSError, ValueError):
@@ -137,6 +176,20 @@ class Following:
         self.reader.close()
         self._attach(reader)
         self.publishers += 1
+        self.publisher = "open"
+        return True
+
+    def _reconnect(self) -> bool:
+        """Connect to the other host again; another publisher's symbols are new ones."""
+        try:
+            if not self.reader.reconnect():
+                reader = open_remote(self.path, *self._remote)
+                self._earlier = self.totals()
+                self.reader.close()
+                self._attach(reader)
+                self.publishers += 1
+        except PortError:
+            return True  # none yet
         self.publisher = "open"
         return True
 
@@ -153,10 +206,10 @@ class Following:
         latency = self.follower.latency
         tops = self.follower.tops_by_symbol()
         return {
-            "path": str(self.path),
+            "path": self.path,
             "publisher": self.publisher,
             "publishers": self.publishers,
-            "process": self.reader.writer_process,
+            "process": 0 if self.is_remote else self.reader.writer_process,
             "ring": self.reader.mode(),
             "next_sequence": self.reader.next_sequence,
             "feed_sequence_number": self.follower.feed_sequence_number,
@@ -167,7 +220,7 @@ class Following:
                 name: round(latency.percentile(percent) * ns)
                 for name, percent in (("p50", 50.0), ("p99", 99.0), ("max", 100.0))
             }
-            if latency.count
+            if latency.count and not self.is_remote
             else {},
             "symbols": len(tops),
             "tops": {

@@ -17,7 +17,10 @@ ip link add roce0 type dummy
 ip address add 10.84.87.1/24 dev roce0
 ip link set roce0 up
 rdma link add rxe0 type rxe netdev roce0
-. "$tickwire_run/command.sh"
+mkfifo /run/said    # no terminal: nobody paints progress bars
+cat /run/said &
+. "$tickwire_run/command.sh" >/run/said 2>&1
 code=$?
+wait
 echo
 echo "$tickwire_token $code"
