@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``--port PATH`` or ``--port PATH:INTERFACE``: another port for lines of a configuration."""
+"""``--port PATH``, ``PATH:INTERFACE`` or ``verbs:DEVICE``: another port for the lines."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ PATHS: tuple[str, ...] = get_args(Line.model_fields["path"].annotation)
 
 
 def line_on(line: Line, choice: str) -> Line:
-    """The line with path, and interface where one is named; raises :class:`ConfigError`."""
+    """The line with path, and interface or device where one is named; raises ConfigError."""
     path, named, interface = choice.partition(":")
     if path not in PATHS:
         raise ConfigError(f"--port {choice}: the path is none of {', '.join(PATHS)}")
     if named and not interface:
         raise ConfigError(f"--port {choice}: no interface behind the colon")
-    values = line.model_dump() | {"path": path, "interface": interface or line.interface}
+    values = line.model_dump() | {"path": path, "device": ""}
+    if path == "verbs":
+        if not interface:
+            raise ConfigError(f"--port {choice}: needs an RDMA device: verbs:DEVICE")
+        values["device"] = interface
+    elif interface:
+        values["interface"] = interface
     return Line.model_validate(values)
 
 

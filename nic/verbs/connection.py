@@ -125,6 +125,22 @@ class Connection:
             min(self.mtu_bytes, integer(peer, "mtu", 256, 4096)),
         )
 
+    def push(self, name: str, slot: bytes) -> bool:
+        """Send one slot on a ring of one reader; False, and nothing is sent, while it has no room.
+
+        Nothing is ever skipped on these rings: who sends requests has to know of each.
+        """
+        sender = self.senders[name]
+        if not sender.room() or not sender.store.append(slot):
+            return False
+        sender.flush()
+        return True
+
+    def pull(self, name: str, maximum: int = 64) -> list[bytes]:
+        """Slots that have come on a ring, oldest first; empty when there is nothing new."""
+        found = self.receivers[name].read(maximum)
+        return found if isinstance(found, list) else []
+
     def failure(self) -> str:
         """Why the connection is at its end, empty while it is not; one system call."""
         reason = self.pair.reason()

@@ -12,6 +12,7 @@ pytest.importorskip("host.ipc.rdma_stream", reason="libibverbs-dev was missing a
 
 from host.ipc.rdma_stream import RdmaPublisher, RdmaReader
 from nic.port import PortError
+from nic.verbs.connection import Shape
 from nic.verbs.exchange import Exchange, ExchangeError
 from sim.verbs.fake_device import STATUSES, FakeDevice
 
@@ -305,6 +306,36 @@ def test_too_many_consumers(here, there):
         first = reader_of(publisher, there)
         with first, pytest.raises(PortError, match="1 consumers already"):
             RdmaReader(there, publisher.server.address, SECRET, content=5)
+
+
+def test_requests_and_reports_go_each_their_own_way(here, there):
+    """Rings beside the feed: every request arrives or is refused, a report reaches its consumer."""
+    shape = Shape(16, 32)
+    with RdmaPublisher(
+        here, ("127.0.0.1", 0), SECRET, slots=64, content=5, requests=shape, reports=shape
+    ) as publisher:
+        readers = [reader_of(publisher, there) for _ in range(2)]
+        for reader in readers:
+            assert reader.connection.pull("reports") == []  # begun
+        for connection in publisher.consumers:
+            assert connection.pull("requests") == []
+        slots = [bytes([i]) * 24 + bytes(8) for i in range(40)]
+        refused = [slot for slot in slots if not readers[1].connection.push("requests", slot)]
+        assert refused == slots[16:]  # the ring is full: nothing is skipped
+        first, second = publisher.consumers
+        assert first.pull("requests") == []
+        got = second.pull("requests")
+        assert [slot[:24] for slot in got] == [slot[:24] for slot in slots[:16]]
+        assert [int.from_bytes(slot[24:], "little") for slot in got] == list(range(1, 17))
+        for slot in got:
+            assert second.push("reports", slot)
+            assert len(readers[1].connection.pull("reports")) == 1
+        assert readers[0].connection.pull("reports") == []
+        assert readers[1].connection.push("requests", slots[16])
+        publish(publisher, 3)
+        assert [numbers(reader) for reader in readers] == [(0, [1, 2, 3])] * 2
+        for reader in readers:
+            reader.close()
 
 
 def test_nobody_there_and_an_address_in_use(publisher, here, there):

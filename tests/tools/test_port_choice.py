@@ -38,9 +38,17 @@ def test_a_choice_for_each_line(config: Config) -> None:
     assert places(found) == [("af_packet", "eth1"), ("af_xdp", "eth2")]
 
 
+def test_a_verbs_device_and_back(config: Config) -> None:
+    found = with_ports(config, ("verbs:mlx5_0",))
+    assert [(line.path, line.device) for line in found.feed.lines] == [("verbs", "mlx5_0")] * 2
+    back = with_ports(found, ("udp",))
+    assert [(line.path, line.device) for line in back.feed.lines] == [("udp", "")] * 2
+
+
 @pytest.mark.parametrize(
     ("choices", "named"),
     [
+        (("verbs",), "verbs:DEVICE"),
         (("carrier_pigeon",), "carrier_pigeon"),
         (("af_packet:",), "no interface"),
         (("udp", "udp", "udp"), "3 times for 2 lines"),
@@ -53,4 +61,4 @@ def test_mistakes_are_one_line(config: Config, choices: tuple[str, ...], named: 
 
 
 def test_every_path_of_a_line_can_be_chosen() -> None:
-    assert {"udp", "af_xdp", "af_packet"} <= set(PATHS)
+    assert {"udp", "af_xdp", "af_packet", "verbs"} <= set(PATHS)

@@ -28,8 +28,8 @@ CONNECT_SECONDS = 30
     "ports",
     multiple=True,
     metavar="PATH[:INTERFACE]",
-    help="Take the lines by this port (udp, af_packet, af_xdp), on this interface; once for all "
-    "lines, or once for each.",
+    help="Take the lines by this port (udp, af_packet, af_xdp), on this interface, or by "
+    "verbs:DEVICE; once for all lines, or once for each.",
 )
 @click.option("--json", "wants_json", is_flag=True, help="Print the report as one JSON object.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the JSON report here too.")
