@@ -305,7 +305,7 @@ cdef class DelegatedStream(TcpStream):
         cdef int got
         if self.current != 0 and self.state() != 0:
             return self.current
-        if self.kernel.is_armed:
+        if self.kernel.is_repairing:
             if not self.has_news():
                 self.settle(monotonic_ns())
                 return STREAM_WOULD_BLOCK
@@ -332,7 +332,7 @@ cdef class DelegatedStream(TcpStream):
         if self.is_stale or (is_moving and now_ns - self.kernel.refreshed_ns
                              >= self.follow_interval_ns):
             self.renew()
-        elif self.preparation == PREPARE_ARMED:
+        elif self.preparation == PREPARE_ARMED and not self.kernel.unsent_bytes:
             self.kernel.arm()
 
     def close(self):

@@ -6,7 +6,9 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef class KernelSide:
     cdef int descriptor
-    cdef bint is_armed             # in repair mode, send queue selected
+    cdef bint is_repairing         # in repair mode
+    cdef bint is_armed             # and with the send queue selected
+    cdef bint is_calibrated        # sequence_number and first_acknowledged are true
     cdef bint is_known             # the state below was read at least once
     cdef bint is_supported         # no ECN, time stamps in milliseconds or none
     cdef bint is_connected         # established, or half closed by the peer
@@ -29,6 +31,7 @@ cdef class KernelSide:
     cdef uint64_t refreshes
 
     cdef void attach(self, int descriptor) noexcept nogil
+    cdef int enter(self) noexcept nogil
     cdef int arm(self) noexcept nogil
     cdef int disarm(self) noexcept nogil
     cdef int set_option(self, int name, int value) noexcept nogil

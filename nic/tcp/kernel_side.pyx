@@ -103,27 +103,43 @@ cdef class KernelSide:
     cdef void attach(self, int descriptor) noexcept nogil:
         """Begin with a socket that is connected; nothing is known of it yet."""
         self.descriptor = descriptor
-        self.is_armed = self.is_known = False
+        self.is_armed = self.is_repairing = self.is_known = self.is_calibrated = False
         self.stamp_parities = 0
         self.sent_segments = 0
 
-    cdef int arm(self) noexcept nogil:
-        """Enter repair mode with the send queue selected; 0, or -1 where that is refused."""
-        if self.is_armed:
+    cdef int enter(self) noexcept nogil:
+        """Enter repair mode with no queue selected; 0, or -1 where that is refused.
+
+        Bytes that wait in the kernel's queue still leave. With the send queue selected, an
+        acknowledgement that comes just then would have them count as sent.
+        """
+        if self.is_repairing:
             return 0
         if self.set_option(TCP_REPAIR, TCP_REPAIR_ON) != 0:
             return -1
-        self.is_armed = True
+        self.is_repairing = True
+        return 0
+
+    cdef int arm(self) noexcept nogil:
+        """Be in repair mode with the send queue selected; 0, or -1 where that is refused.
+
+        Only while nothing waits in the kernel's queue.
+        """
+        if self.is_armed:
+            return 0
+        if self.enter() != 0:
+            return -1
         if self.set_option(TCP_REPAIR_QUEUE, TCP_SEND_QUEUE) != 0:
             self.disarm()
             return -1
+        self.is_armed = True
         return 0
 
     cdef int disarm(self) noexcept nogil:
         """Leave repair mode without a window probe; 0, or -1 where that is refused."""
-        if not self.is_armed:
+        if not self.is_repairing:
             return 0
-        self.is_armed = False
+        self.is_repairing = self.is_armed = False
         return self.set_option(TCP_REPAIR, TCP_REPAIR_OFF_NO_WP)
 
     cdef int set_option(self, int name, int value) noexcept nogil:
@@ -138,7 +154,7 @@ cdef class KernelSide:
         cdef socklen_t windows_size = sizeof(windows)
         cdef uint32_t in_flight
         cdef int result
-        if self.descriptor < 0 or self.arm() != 0:
+        if self.descriptor < 0 or self.enter() != 0:
             return -1
         self.refreshes += 1
         memset(&info, 0, sizeof(info))
@@ -146,9 +162,11 @@ cdef class KernelSide:
         if result == 0:
             result = getsockopt(self.descriptor, IPPROTO_TCP, TCP_REPAIR_WINDOW, &windows,
                                 &windows_size)
-        if result == 0 and not self.is_known:
-            result = self.calibrate(&info)
-        if not stay_armed:
+        if result == 0 and info.tcpi_notsent_bytes == 0 and (stay_armed or not self.is_calibrated):
+            result = self.arm()
+            if result == 0 and not self.is_calibrated:
+                result = self.calibrate(&info)
+        if result != 0 or not stay_armed or info.tcpi_notsent_bytes:
             self.disarm()
         if result != 0:
             return -1
@@ -175,7 +193,8 @@ cdef class KernelSide:
         self.refreshed_ns = monotonic_ns()
         if self.has_timestamps and self.stamp_parities != BOTH_PARITIES:
             self.sample_clock()
-        self.is_known = not self.has_timestamps or self.stamp_parities == BOTH_PARITIES
+        self.is_known = self.is_calibrated and (not self.has_timestamps
+                                                or self.stamp_parities == BOTH_PARITIES)
         return 0
 
     cdef int calibrate(self, void *information) noexcept nogil:
@@ -198,6 +217,7 @@ cdef class KernelSide:
             if info.tcpi_bytes_acked == before:  # no acknowledgement came in between
                 self.sequence_number = number
                 self.first_acknowledged = number - <uint32_t> unacknowledged - <uint32_t> before
+                self.is_calibrated = True
                 return 0
         return -1
 

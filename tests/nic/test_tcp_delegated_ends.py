@@ -327,15 +327,29 @@ def test_a_delegated_segment_looks_like_the_kernels(hosts, raw, has_timestamps):
             assert stream.mode()["timestamps"] is has_timestamps
             for number in range(20):
                 peer.sendall(b"tick" * number)
-                time.sleep(0.003)
-                while stream.read():
-                    pass
+                heard = b""
+
+                def has_heard(number=number):
+                    nonlocal heard
+                    heard += stream.read() or b""
+                    return len(heard) == 4 * number
+
+                wait(has_heard)
+                assert stream.read() is None  # idle: what came is acknowledged at once
+                wait(stream.prepare)
                 assert deliver(stream, peer, b"delegated")
                 with socket.socket(fileno=os.dup(stream.fileno())) as handle:
                     assert handle.getsockopt(socket.IPPROTO_TCP, 19) == 0
                 assert stream.write(bytes(2000)) == 2000  # the kernel's
-                wait(lambda: len(receive(peer)) > 0 and stream.prepare())
-            wait(lambda: not receive(peer))
+                arrived = b""
+
+                def all_there():
+                    nonlocal arrived
+                    arrived += receive(peer)
+                    return len(arrived) == 2000
+
+                wait(all_there)
+                wait(stream.prepare)
             frames = segments(tap)
             ours = [p for p in frames if bytes(p[TCP].payload) == b"delegated"]
             kernels = [p for p in frames if bytes(p[TCP].payload) != b"delegated"]
