@@ -32,7 +32,9 @@ LIBRARIES = {
     "host.ipc.rdma_stream": ["ibverbs"],
     "sim.verbs.fake_device": ["ibverbs"],
 }
-"""C libraries a module links with; such a module is optional and says so where it is missing."""
+"""C libraries a module links with; such a module is left out where the headers are missing."""
+
+HEADERS = {"bpf": "bpf/libbpf.h", "ibverbs": "infiniband/verbs.h"}
 
 MARCH = os.environ.get("TICKWIRE_MARCH", "native")
 OPTIMISE = ["-O3", f"-march={MARCH}", "-fno-plt", "-fno-semantic-interposition"]
@@ -55,7 +57,6 @@ def extensions(names: list[str] | None = None) -> list[Extension]:
                 name,
                 [str(source)],
                 libraries=LIBRARIES.get(name, []),
-                optional=name in LIBRARIES,
                 extra_compile_args=flags + WARNINGS,
                 extra_link_args=link,
                 define_macros=[("CYTHON_CLINE_IN_TRACEBACK", "0")],
@@ -80,6 +81,9 @@ def _setup(names: list[str] | None = None, arguments: list[str] | None = None) -
         quiet=arguments is not None,
         compiler_directives={"language_level": 3},
     )
+    for module in modules:  # cythonize makes new objects and does not keep this
+        headers = [HEADERS[library] for library in LIBRARIES.get(module.name, ())]
+        module.optional = not all(Path("/usr/include", header).exists() for header in headers)
     options = {"build_ext": {"parallel": os.cpu_count()}}
     if arguments is not None:
         setup(ext_modules=modules, options=options, script_args=arguments)
