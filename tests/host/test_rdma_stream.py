@@ -123,6 +123,15 @@ def test_a_slow_consumer_holds_up_nobody_and_knows_its_loss(publisher, there):
         assert quick.lost == 0
 
 
+def test_many_events_at_once(publisher, there):
+    with reader_of(publisher, there) as reader:
+        assert publisher.publish_events(b"".join(event(n) for n in range(1, 31))) == 30
+        publisher.push()
+        assert numbers(reader) == (0, list(range(1, 31)))
+        with pytest.raises(ValueError, match="64 bytes each"):
+            publisher.publish_events(bytes(100))
+
+
 def test_heartbeats_arrive_and_take_consumers_in(publisher, there):
     reader = RdmaReader(there, publisher.server.address, SECRET, content=5)
     assert not reader.is_begun()
