@@ -75,6 +75,13 @@ def test_the_end_is_found_however_the_words_arrive():
         assert got == (code, words)
 
 
+def test_only_the_rdma_tests_run_in_the_guest_unless_others_are_named():
+    assert soft_roce.with_tests([]) == ["tests/rdma"]
+    assert soft_roce.with_tests(["-k", "slow", "-v"]) == ["-k", "slow", "-v", "tests/rdma"]
+    one = "tests/rdma/test_guest.py::test_an_active_port"
+    assert soft_roce.with_tests(["-v", one]) == ["-v", one]
+
+
 def test_an_end_without_a_code_is_none():
     assert follow([b"some words\ntickwire-exi"], "tickwire-exit") == (
         None,
