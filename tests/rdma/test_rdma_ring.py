@@ -84,8 +84,8 @@ def start():
         yield begin
 
 
-def publisher(start, slots=4096, rate=0, count=EVENTS, port=0):
-    peer = start("publisher", port, slots, rate, count)
+def publisher(start, slots=4096, rate=0, count=EVENTS, port=0, audience=1):
+    peer = start("publisher", port, slots, rate, count, audience)
     return peer, peer.hear()
 
 
@@ -143,7 +143,7 @@ def test_integrity_of_a_million_events(start):
 
 def test_a_slow_consumer_is_told_its_loss_and_holds_up_nobody(start):
     count = 20_000
-    sender, facts = publisher(start, slots=256, rate=2000, count=count)
+    sender, facts = publisher(start, slots=256, rate=2000, count=count, audience=2)
     quick = consumer(start, facts["port"])
     slow = consumer(start, facts["port"], pause_ms=1500)
     said = sender.rest()
@@ -157,7 +157,7 @@ def test_a_slow_consumer_is_told_its_loss_and_holds_up_nobody(start):
 
 
 def test_a_killed_consumer_is_taken_out(start):
-    sender, facts = publisher(start, slots=1024, rate=1000, count=12_000)
+    sender, facts = publisher(start, slots=1024, rate=1000, count=12_000, audience=2)
     victim = consumer(start, facts["port"], say_every=500)
     witness = consumer(start, facts["port"])
     while victim.hear()["taken"] < 1500:
