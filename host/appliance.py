@@ -24,6 +24,7 @@ from host.metrics.stages import StageClock
 from host.order_entry import VenueStreams
 from host.publish.feed_publisher import FeedPublisher
 from host.publish.streams import PublishedStreams
+from host.remote.desk import OrderDesk
 from host.strategy.catalogue import make
 from host.trading import Trading, VenueLogin, limits_of
 from nic.affinity import pin
@@ -81,6 +82,7 @@ class Appliance:
         opening.callback(self.streams.close)
         self._make_stages()
         self.publisher = self._open_publisher(opening)
+        self.desk = self._open_desk(opening)
         self.trading.set_limits(None, defaults)
         self.recording.journal.write_json(
             "configuration", self.clock.now_ns(), config.model_dump(mode="json")
@@ -119,6 +121,29 @@ class Appliance:
         )
         self.engine.set_tap(publisher)
         return publisher
+
+    def _open_desk(self, opening: contextlib.ExitStack) -> OrderDesk | None:
+        """The desk for orders of strategy hosts: for the engine one more strategy, the last."""
+        publish = self.config.feed_publish
+        if publish is None or publish.orders is None:
+            return None
+        settings, own = publish.orders, len(self.config.strategies)
+        if self.card is not None and own + settings.hosts > self.card.gate.strategy_capacity:
+            raise ConfigError(
+                f"the card has room for {self.card.gate.strategy_capacity} strategies, with hosts"
+            )
+        desk = OrderDesk(
+            self.trading.gate,
+            self.trading.oms,
+            own,
+            hosts=settings.hosts,
+            silence_ns=settings.silence_ns,
+            cancels_on_disconnect=settings.cancel_on_disconnect,
+        )
+        self.engine.add_strategy(desk, own)
+        opening.callback(desk.close)
+        self.streams_published.serve_orders(desk, publish)
+        return desk
 
     def _make_book(self) -> Book:
         book = self.config.book
@@ -214,6 +239,8 @@ class Appliance:
         now = self.clock.now_ns()
         self.trading.gate.heartbeat(now)
         self.trading.drive(now)
+        if self.desk is not None:
+            self.desk.service(now)
         self.loop.run(SLICE_NS)
 
     def run(self, should_stop: Callable[[], bool], on_ready: Callable[[], None]) -> None:
@@ -228,6 +255,7 @@ class Appliance:
             self.lines,
             recovery=self.recovery,
             venues=self.trading.channels,
+            desk=self.desk,
             spin=self.config.engine.spin,
             timer_interval_ns=self.config.engine.timer_interval_ns,
         )

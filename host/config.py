@@ -183,6 +183,21 @@ class RdmaPublish(Section):
     maximum_consumers: int = Field(16, ge=1, le=256)
 
 
+class OrderDeskSettings(Section):
+    """Order requests of strategy hosts; see docs/feed-following.md."""
+
+    hosts: int = Field(4, ge=1, le=64)
+    slots: int = Field(1024, ge=64, le=65_536)
+    silence_ns: int = Field(2_000_000_000, ge=0)
+    cancel_on_disconnect: bool = True
+
+    @model_validator(mode="after")
+    def _slots_are_a_power_of_two(self) -> OrderDeskSettings:
+        if self.slots & (self.slots - 1):
+            raise ValueError("slots is no power of two")
+        return self
+
+
 class FeedPublish(Section):
     """Where the normalised feed is published for others; see docs/feed-following.md."""
 
@@ -190,6 +205,7 @@ class FeedPublish(Section):
     slots: int = Field(65_536, ge=64, le=1 << 26)
     refresh_ns: int = Field(1_000_000_000, ge=0)
     rdma: RdmaPublish | None = None
+    orders: OrderDeskSettings | None = None
 
     @model_validator(mode="after")
     def _slots_are_a_power_of_two(self) -> FeedPublish:

@@ -203,7 +203,7 @@ cdef class Engine(MessageSink):
             self.tap.on_timer(self.book, t_ns)
 
     cdef void begin_reports(self, uint64_t t_ns) noexcept nogil:
-        """What the exchange says comes next: orders that follow from it have no packet."""
+        """The exchange, or a strategy host, speaks next: what follows from it has no packet."""
         self.t_ns = t_ns
         self.trace.line = TRACE_NO_PACKET
 

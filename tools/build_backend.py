@@ -29,6 +29,7 @@ LIBRARIES = {
     "nic.verbs.queue_pair": ["ibverbs"],
     "nic.verbs.port": ["ibverbs"],
     "nic.verbs.ring": ["ibverbs"],
+    "host.ipc.rdma_line": ["ibverbs"],
     "host.ipc.rdma_stream": ["ibverbs"],
     "sim.verbs.fake_device": ["ibverbs"],
 }

@@ -66,7 +66,7 @@ def open_remote(feed: str, device: str, secret_file: Path | None) -> Any:
         ) from None
     name = f"{socket.gethostname()} {os.getpid()}"
     return RdmaReader(
-        device, (host, int(port)), read_secret(secret_file), content=CONTENT, name=name
+        device, (host, int(port)), read_secret(secret_file), content=CONTENT, name=name, beside=None
     )
 
 

@@ -25,6 +25,7 @@ LAYOUTS = {
     "host.ipc.broadcast_layout": "BROADCAST",
     "host.ipc.event_layout": "FEED",
     "host.ipc.layout": "RING",
+    "host.ipc.order_layout": "ORDER_LINE",
     "host.journal.layout": "JOURNAL_LAYOUT",
     "nic.offload.records": "OFFLOAD",
     "nic.verbs.layout": "RDMA_RING",

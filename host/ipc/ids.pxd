@@ -32,3 +32,58 @@ cdef enum:
     RING_STATE_REPLACED = 2  # another publisher took the place of one that had ended or died
     RING_STATE_DIED = 3  # the publisher's process ended without closing
     RING_STATE_COUNT = 4
+
+cdef enum:
+    LINE_ACTION_NEW = 1  # a new order
+    LINE_ACTION_REPLACE = 2  # another price or size for an open order
+    LINE_ACTION_CANCEL = 3  # take an open order off, or make it smaller
+    LINE_ACTION_ALIVE = 4  # nothing is wanted; the strategy host lives. Not answered
+    LINE_ACTION_COUNT = 5
+
+cdef enum:
+    LINE_REPORT_OPENED = 1  # the line is open
+    LINE_REPORT_TAKEN = 2  # the request passed the risk gate and went to the venue
+    LINE_REPORT_REFUSED = 3  # nothing was sent; the refusal says why
+    LINE_REPORT_EVENT = 4  # something happened to an order
+    LINE_REPORT_CLOSED = 5  # the line is at its end; the refusal says why. Nothing more comes
+    LINE_REPORT_COUNT = 6
+
+cdef enum:
+    LINE_REFUSAL_NONE = 0  # not refused
+    LINE_REFUSAL_GATE = 1  # by the risk gate or for want of a venue; the reason is the gate's
+    LINE_REFUSAL_NOT_TRADING = 2  # the feed host does not trade yet, or not any more; cancels pass
+    LINE_REFUSAL_UNKNOWN_ACTION = 3  # there is no such action
+    LINE_REFUSAL_WRONG_LENGTH = 4  # the record does not have the length that it has
+    LINE_REFUSAL_SEQUENCE_GAP = 5  # requests before it are missing: their numbers have a hole
+    LINE_REFUSAL_UNKNOWN_SYMBOL = 6  # no such symbol index, or another symbol has it
+    LINE_REFUSAL_UNKNOWN_ORDER = 7  # no open order of this line has the handle
+    LINE_REFUSAL_BAD_HANDLE = 8  # 0, or the handle of an open order, for a new one
+    LINE_REFUSAL_WENT_AWAY = 9  # the connection ended
+    LINE_REFUSAL_TOO_SLOW = 10  # reports were not taken until there was no room for another
+    LINE_REFUSAL_SILENT = 11  # nothing was heard for too long
+    LINE_REFUSAL_LOST_SLOTS = 12  # requests were overwritten or skipped in the ring
+    LINE_REFUSAL_FALSE_CREDIT = 13  # credit was given for reports that were never sent
+    LINE_REFUSAL_NO_SEAT = 14  # as many strategy hosts send orders as may
+    LINE_REFUSAL_STOPPED = 15  # the feed host stopped
+    LINE_REFUSAL_COUNT = 16
+
+cdef enum:
+    DESK_REQUESTS = 0  # requests taken, good or bad
+    DESK_TAKEN = 1  # of these, passed and sent to a venue
+    DESK_ALIVE = 2  # signs of life
+    DESK_REPORTS = 3  # reports handed to strategy hosts
+    DESK_REPORTS_DROPPED = 4  # reports for which there was no strategy host any more
+    DESK_ORDERS_CANCELLED = 5  # cancels sent for strategy hosts that had gone
+    DESK_JOINED = 6  # strategy hosts that came
+    DESK_LEFT = 7  # strategy hosts that went, or were cut off
+    DESK_COUNT = 8
+
+cdef enum:
+    REMOTE_GATE_REQUESTS = 0  # requests sent to the feed host
+    REMOTE_GATE_TAKEN = 1  # requests that it took
+    REMOTE_GATE_REFUSED = 2  # requests that it refused, by its risk gate or before
+    REMOTE_GATE_NOT_SENT = 3  # requests not sent: no room or line, or the order is not open
+    REMOTE_GATE_EVENTS = 4  # events of own orders
+    REMOTE_GATE_UNKNOWN = 5  # reports that fit no order or request
+    REMOTE_GATE_LOST_ANSWERS = 6  # requests never answered: the feed host did not get them
+    REMOTE_GATE_COUNT = 7

@@ -14,6 +14,7 @@ cdef class RdmaPublisher(EventPublisher):
     cdef readonly object server
     cdef readonly list consumers           # connections, in the order they came
     cdef readonly list departures          # why the last ones went: (name, reason)
+    cdef public object watcher             # told of who joined and parted, or None
     cdef VerbsDevice device
     cdef bint owns_device
     cdef bint is_open

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Any
 
 from host.ipc.event_stream import EventPublisher, EventReader
 from nic.verbs.connection import Connection, Server, Shape
@@ -15,6 +16,7 @@ class RdmaPublisher(EventPublisher):
     server: Server
     consumers: list[Connection]
     departures: list[tuple[str, str]]
+    watcher: Any
     def __init__(
         self,
         device: str | VerbsDevice,
@@ -28,6 +30,7 @@ class RdmaPublisher(EventPublisher):
         maximum: int = 16,
         requests: Shape | None = None,
         reports: Shape | None = None,
+        beside: int = 0,
         depth: int = 256,
         signal_every: int = 32,
     ) -> None: ...
@@ -57,6 +60,7 @@ class RdmaReader(EventReader):
         content: int = 0,
         name: str = "",
         timeout_s: float = 5.0,
+        beside: int | None = 0,
     ) -> None: ...
     def reconnect(self) -> bool: ...
     def newest(self) -> int: ...

@@ -34,13 +34,16 @@ cdef class RdmaPublisher(EventPublisher):
     ``device``: name of an RDMA device, or an open one; ``address``: an IPv4 address and a port to
     listen on; ``secret``: what a consumer has to know; ``slots``: a power of two; ``content``: the
     number of the table that the events follow. Up to ``batch`` events wait for :meth:`flush`.
-    ``requests`` and ``reports``: shapes of rings from and to each consumer alone.
+    ``requests`` and ``reports``: shapes of rings from and to each consumer alone, ``beside`` the
+    number of their table. ``watcher``: its ``joined`` is called with the connection of who came,
+    its ``parted`` with that of who goes and why, while its memory is still there.
     Raises :class:`~nic.port.PortError` in one line.
     """
 
     def __init__(self, device not None, address, bytes secret not None, *, uint32_t slots=65_536,
                  uint32_t slot_bytes=64, uint64_t content=0, uint32_t batch=16, int maximum=16,
-                 requests=None, reports=None, uint32_t depth=256, uint32_t signal_every=32):
+                 requests=None, reports=None, uint64_t beside=0, uint32_t depth=256,
+                 uint32_t signal_every=32):
         self.owns_device = isinstance(device, str)
         self.device = VerbsDevice(device) if self.owns_device else device
         self.slot_bytes = slot_bytes
@@ -54,7 +57,8 @@ cdef class RdmaPublisher(EventPublisher):
         try:
             self.server = Server(
                 self.device, address, secret, self.store,
-                Offer(Shape(slots, slot_bytes), content, self.instance, requests, reports),
+                Offer(Shape(slots, slot_bytes), content, self.instance, requests, reports,
+                      beside),
                 maximum=maximum, depth=depth, signal_every=signal_every)
         except BaseException:
             self.close()
@@ -109,12 +113,16 @@ cdef class RdmaPublisher(EventPublisher):
             self.consumers.append(connection)
             self.joined += 1
             changed = True
+            if self.watcher is not None:
+                self.watcher.joined(connection)
         if changed:
             self.server.connected = len(self.consumers)
             self.relink()
 
     def _part(self, connection, str reason not None):
         """A consumer has gone."""
+        if self.watcher is not None:
+            self.watcher.parted(connection, reason)
         sender = connection.senders["feed"]
         for name in self.past:
             self.past[name] += getattr(sender, name)
@@ -203,15 +211,16 @@ cdef class RdmaReader(EventReader):
     """A consumer of the publisher at ``address``; it begins with the next event published.
 
     ``device``: name of an RDMA device, or an open one; ``content``: refuse a publisher of anything
-    else; ``name``: what the publisher calls this consumer. Raises :class:`~nic.port.PortError`.
+    else; ``name``: what the publisher calls this consumer; ``beside``: content of the rings beside
+    the feed, ``None`` to follow only. Raises :class:`~nic.port.PortError`.
     """
 
     def __init__(self, device not None, address, bytes secret not None, *, uint64_t content=0,
-                 str name="", double timeout_s=5.0):
+                 str name="", double timeout_s=5.0, beside=0):
         self.owns_device = isinstance(device, str)
         self.device = VerbsDevice(device) if self.owns_device else device
         self.how = {"address": tuple(address), "secret": secret, "content": content, "name": name,
-                    "timeout_s": timeout_s}
+                    "timeout_s": timeout_s, "beside": beside}
         try:
             self._connect(0, 0)
         except BaseException:

@@ -7,10 +7,13 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from host.config import ConfigError, FeedPublish, RdmaPublish
+from host.config import ConfigError, FeedPublish, OrderDeskSettings, RdmaPublish
 from host.ipc.broadcast import BroadcastWriter
 from host.ipc.event_layout import CONTENT, EVENT_BYTES
 from host.ipc.event_stream import EventPublisher
+from host.ipc.order_layout import ORDER_CONTENT, SLOT_BYTES
+from host.ipc.order_socket import SUFFIX, LineError, OrderServer
+from host.remote.desk import OrderDesk
 from nic.port import PortError
 
 
@@ -27,14 +30,19 @@ def read_secret(path: Path) -> bytes:
         raise ConfigError(f"{path}: {error.strerror}") from None
 
 
-def open_rdma(settings: RdmaPublish, slots: int) -> Any:
-    """The publisher over RDMA; raises :class:`~nic.port.PortError` or :class:`ConfigError`."""
+def open_rdma(settings: RdmaPublish, slots: int, orders: OrderDeskSettings | None) -> Any:
+    """The publisher over RDMA, with rings for ``orders`` beside the feed.
+
+    Raises :class:`~nic.port.PortError` or :class:`ConfigError`.
+    """
     try:
         from host.ipc.rdma_stream import RdmaPublisher
+        from nic.verbs.connection import Shape
     except ImportError as error:
         raise PortError(
             f"rdma was not built here ({error}): install libibverbs-dev and build again"
         ) from None
+    shape = Shape(orders.slots, SLOT_BYTES) if orders is not None else None
     return RdmaPublisher(
         settings.device,
         (str(settings.address), settings.port),
@@ -44,6 +52,9 @@ def open_rdma(settings: RdmaPublish, slots: int) -> Any:
         content=CONTENT,
         batch=settings.batch,
         maximum=settings.maximum_consumers,
+        requests=shape,
+        reports=shape,
+        beside=ORDER_CONTENT,
     )
 
 
@@ -69,7 +80,9 @@ class PublishedStreams:
                 found.append(opening.enter_context(writer))
                 self._modes |= writer.mode()
             if settings.rdma is not None:
-                self._rdma = opening.enter_context(open_rdma(settings.rdma, settings.slots))
+                self._rdma = opening.enter_context(
+                    open_rdma(settings.rdma, settings.slots, settings.orders)
+                )
                 found.append(self._rdma)
             self._closing = opening.pop_all()
         self.events = found[0]
@@ -77,6 +90,21 @@ class PublishedStreams:
             from host.ipc.event_tee import EventTee
 
             self.events = EventTee(*found)
+
+    def serve_orders(self, desk: OrderDesk, settings: FeedPublish) -> None:
+        """Let strategy hosts send orders to ``desk``: processes of this machine, others by RDMA.
+
+        Raises :class:`ConfigError` in one line.
+        """
+        if settings.orders is not None and settings.path is not None:
+            try:
+                desk.serve(OrderServer(f"{settings.path}{SUFFIX}", slots=settings.orders.slots))
+            except LineError as error:
+                raise ConfigError(f"feed_publish.orders: {error}") from None
+        if self._rdma is not None:
+            from host.ipc.rdma_line import DeskWatcher
+
+            self._rdma.watcher = DeskWatcher(desk)
 
     def mode(self) -> dict[str, Any]:
         """What was opened: path and sizes of the shared memory, and ``rdma``."""

@@ -55,6 +55,8 @@ class Offer:
     instance: int
     requests: Shape | None = None
     reports: Shape | None = None
+    beside: int = 0
+    """Content of the rings beside the feed: the number of the table that they follow."""
 
 
 class Connection:
@@ -238,6 +240,7 @@ class Server:
                 "feed": offer.feed.body(),
                 "requests": offer.requests.body() if offer.requests else None,
                 "reports": offer.reports.body() if offer.reports else None,
+                "beside": offer.beside,
             },
             is_proved=False,
         )
@@ -247,9 +250,10 @@ class Server:
         connection = Connection(self.device, talk.stream, self.depth, self.signal_every)
         closing.callback(connection.close)
         connection.send_from("feed", self.store, is_own=False)
-        if offer.requests:
+        # A consumer that only follows has made no ends for the rings beside the feed.
+        if offer.requests and "requests" in part(client, "credits"):
             connection.receive_into("requests", offer.requests)
-        if offer.reports:
+        if offer.reports and "reports" in part(client, "slots"):
             shape = offer.reports
             connection.send_from(
                 "reports", SlotStore(self.device, shape.slots, shape.slot_bytes), is_own=True
@@ -281,14 +285,16 @@ def connect(
     name: str = "",
     instance: int = 0,
     wanted: int = 0,
+    beside: int | None = 0,
     depth: int = 256,
     signal_every: int = 32,
     timeout_s: float = EXCHANGE_SECONDS,
 ) -> Connection:
     """Connect to a publisher; its connection, whose feed begins with the publisher's next slot.
 
-    ``content``: the number of the table that the slots follow. ``instance`` and ``wanted``: of the
-    connection before and the slot to go on with, where this is a reconnection.
+    ``content``: the number of the table that the slots follow; ``beside``: that of the rings beside
+    the feed, where they are offered, ``None`` to have none of them. ``instance`` and ``wanted``: of
+    the connection before and the slot to go on with, where this is a reconnection.
     Raises :class:`~nic.port.PortError` in one line.
     """
     where = f"rdma {address[0]}:{address[1]}"
@@ -304,7 +310,7 @@ def connect(
                 device,
                 closing,
                 {"name": name, "instance": instance, "wanted": wanted},
-                content,
+                (content, beside),
                 (depth, signal_every),
             )
         except PortError as error:
@@ -318,9 +324,10 @@ def _agree(
     device: VerbsDevice,
     closing: contextlib.ExitStack,
     about: Body,
-    content: int,
+    contents: tuple[int, int | None],
     queue: tuple[int, int],
 ) -> Connection:
+    content, beside = contents
     hello = talk.receive(is_proved=False)
     if hello.get("version") != VERSION:
         raise ExchangeError(f"the server does not speak {VERSION!r}")
@@ -329,6 +336,9 @@ def _agree(
             f"other events than this version reads: content {str(hello.get('content'))[:20]}, "
             f"should be {content}"
         )
+    has_rings = beside is not None and bool(hello.get("requests") or hello.get("reports"))
+    if has_rings and hello.get("beside") != beside:
+        raise ExchangeError("other requests and reports than this version speaks")
     instance = integer(hello, "instance", 0, (1 << 64) - 1)
     connection = Connection(device, talk.stream, *queue)
     closing.callback(connection.close)
@@ -336,12 +346,12 @@ def _agree(
     is_same = instance == about["instance"]
     feed = Shape.told(part(hello, "feed"))
     connection.receive_into("feed", feed, about["wanted"] if is_same else 0)
-    if hello.get("requests"):
+    if has_rings and hello.get("requests"):
         shape = Shape.told(part(hello, "requests"))
         connection.send_from(
             "requests", SlotStore(device, shape.slots, shape.slot_bytes), is_own=True
         )
-    if hello.get("reports"):
+    if has_rings and hello.get("reports"):
         connection.receive_into("reports", Shape.told(part(hello, "reports")))
     talk.send({**about, "nonce": talk.nonce(), **connection.description()})
     connection.join(talk.receive())

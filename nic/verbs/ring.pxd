@@ -46,6 +46,7 @@ cdef class RingSender:
     cdef int pump(self) noexcept nogil
     cdef void pump_all(self) noexcept nogil
     cdef bint has_room(self) noexcept nogil
+    cdef uint64_t credited(self) noexcept nogil
     cdef bint control(self, uint64_t start, uint64_t state) noexcept nogil
     cdef void beat_all(self, uint64_t t_ns) noexcept nogil
 

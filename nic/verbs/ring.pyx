@@ -202,6 +202,10 @@ cdef class RingSender:
         return (self.is_begun and not self.pair.is_down()
                 and self.store.published + 1 <= word_acquire(self.credit) + self.store.slots)
 
+    cdef uint64_t credited(self) noexcept nogil:
+        """Number of the last slot that the reader says it has taken."""
+        return word_acquire(self.credit)
+
     cdef void beat_all(self, uint64_t t_ns) noexcept nogil:
         """Tell this reader, and those that follow, that the sender lives."""
         self.heartbeat_ns = t_ns
