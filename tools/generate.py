@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from host.publish import page as feed_page
+from host.remote import page as strategies_page
 from host.risk import page as risk_page
 from nic.enumeration import ids_text
 from nic.offload import page as offload_page
@@ -47,6 +48,7 @@ def outputs() -> dict[Path, str]:
             found[path.parent / "ids.pxd"] = ids_text(module, tables)
     found[ROOT / "docs" / "wire-formats.md"] = page.page_text()
     found[ROOT / "docs" / "feed-following.md"] = feed_page.page_text()
+    found[ROOT / "docs" / "strategy-hosts.md"] = strategies_page.page_text()
     found[ROOT / "docs" / "risk.md"] = risk_page.page_text()
     found[ROOT / "docs" / "registers.md"] = offload_page.page_text()
     return found

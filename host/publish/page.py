@@ -66,6 +66,13 @@ same whatever carries the events.
   the shares of a price level: enough for a book of one's own, from the beginning of the day and
   without an overrun. Quantities are what the message said.
 
+## Orders back
+
+With `[feed_publish.orders]` those who follow can send orders, through the appliance's own risk
+gate: `tickwire run strategies.toml --feed ring:/dev/shm/tickwire-feed` runs strategies on the feed
+in a process of their own. The ring stays as it is; requests and reports have memory of their own.
+[strategy-hosts.md](strategy-hosts.md) has the rest.
+
 ## Who publishes, and whether it lives
 
 The writer holds a lock on the file as long as it lives (`fcntl`, an open file description lock), so
