@@ -63,12 +63,13 @@ its own.
 - **Nobody names another one's order.** A strategy host numbers its orders by handles; the feed host
   knows which number on the wire that is, per host.
 - **A handle comes at once, the verdict a moment later.** `buy()` and `sell()` give a handle when
-  the request was sent; 0 when there is no room, no line, or the order to change is not open. What the
-  gate refuses comes back as an event: `refused` for an order or a replace (the order that was to be
-  replaced stands), `cancel_reject` for a cancel. Its `reason` is the gate's number, or 256 and
-  the number of the refusal below.
+  the request was sent; 0 when there is no room, no line, or the order to change is not open. What
+  the gate refuses comes back as an event: `refused` for an order or a replace (the order that was
+  to be replaced stands), `cancel_reject` for a cancel. Its `reason` is the gate's number, or 256
+  and the number of the refusal below.
 - **Nothing is skipped.** A full ring of requests refuses. The feed host takes no request from a
-  host as long as its answer might find no room: a quarter of the ring of reports is kept for events.
+  host as long as its answer might find no room: a quarter of the ring of reports is kept for
+  events.
 - **In turn.** Between packets the feed host takes up to 8 requests from each host and 32 in all,
   another host first each time. Without requests that costs it one look into memory for each.
 - **Wrong is refused by name.** An unknown action, a wrong length, a hole in the numbers, a symbol
