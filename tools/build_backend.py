@@ -7,8 +7,9 @@ libraries and optional modules are listed in ``LIBRARIES``. As a command
 
 ``TICKWIRE_SANITIZE=1`` builds with AddressSanitizer and UndefinedBehaviorSanitizer;
 ``TICKWIRE_NO_EXTENSIONS=1`` makes an editable install; its extensions are built in place later.
-``TICKWIRE_MARCH`` names another processor than this one to compile for, and ``TICKWIRE_BUILD_INTO``
-a folder to put the modules in instead of beside their sources.
+``TICKWIRE_MARCH`` names another processor than this one to compile for, ``TICKWIRE_OPTIMISE`` how
+hard to try (-O3), and ``TICKWIRE_BUILD_INTO`` a folder to put the modules in instead of beside
+their sources.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ LIBRARIES = {
 HEADERS = {"bpf": "bpf/libbpf.h", "ibverbs": "infiniband/verbs.h"}
 
 MARCH = os.environ.get("TICKWIRE_MARCH", "native")
-OPTIMISE = ["-O3", f"-march={MARCH}", "-fno-plt", "-fno-semantic-interposition"]
+LEVEL = os.environ.get("TICKWIRE_OPTIMISE", "-O3")
+OPTIMISE = [LEVEL, f"-march={MARCH}", "-fno-plt", "-fno-semantic-interposition"]
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 WARNINGS = ["-Wno-unused-function", "-Wno-unused-variable", "-Wno-unreachable-code"]
 

@@ -85,7 +85,8 @@ cdef class SlotMemory:
         self.size_bytes = size_bytes
 
     def __dealloc__(self):
-        self.close()
+        if self.base != NULL:
+            munmap(self.base, self.size_bytes)
 
     def write(self, size_t offset, const uint8_t[::1] data not None):
         """Write bytes anywhere, as a broken peer would; for tests."""
