@@ -108,6 +108,17 @@ def test_orders_of_two_hosts_arrive_and_each_hears_of_its_own(world):
     assert gate.round_trip.count == 3
 
 
+def test_an_order_can_be_cancelled_before_anybody_answered(world):
+    notes = Notes()
+    host = world.host(notes)
+    world.round(3)
+    handle = notes.orders.buy("AAPL", 100, world.price_below())
+    assert notes.orders.cancel(handle, "AAPL") == handle
+    world.exchange_orders()
+    assert notes.kinds(handle) == ["accepted", "canceled"]
+    assert host.gate.open_orders == 0 and world.trading.oms.open_order_count == 0
+
+
 def test_fills_and_positions_come_back(world):
     notes = Notes()
     world.host(notes)

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
 from typing import Any
 
 from host.strategy.python_strategy import Strategy, TopOfBook
@@ -11,10 +14,14 @@ RETRY_NS = 20_000_000
 
 
 class Resting(Strategy):
-    """Keeps up to ``orders`` buys of 100 shares in the first symbol it sees."""
+    """Keeps up to ``orders`` buys of 100 shares in the first symbol it sees.
 
-    def __init__(self, orders: int = 8) -> None:
+    ``progress``: a file that always holds its report, for who waits for something.
+    """
+
+    def __init__(self, orders: int = 8, progress: str = "") -> None:
         self.wanted = orders
+        self.progress = Path(progress) if progress else None
         self.top: TopOfBook | None = None
         self.open: set[int] = set()
         self.tried_ns = 0
@@ -44,6 +51,10 @@ class Resting(Strategy):
             self.reasons[event["reason"]] = self.reasons.get(event["reason"], 0) + 1
         if event["leaves_quantity"] == 0:
             self.open.discard(event["user_ref_num"])
+        if self.progress is not None:
+            new = self.progress.with_suffix(".new")
+            new.write_text(json.dumps(self.report()))
+            os.replace(new, self.progress)
 
     def report(self) -> dict[str, Any]:
         """Events by kind, and what is thought to be open."""
