@@ -241,6 +241,8 @@ class Appliance:
         self.trading.drive(now)
         if self.desk is not None:
             self.desk.service(now)
+            for news in self.desk.take_news():
+                self.recording.journal.write_json("command", now, {"strategy_host": news})
         self.loop.run(SLICE_NS)
 
     def run(self, should_stop: Callable[[], bool], on_ready: Callable[[], None]) -> None:

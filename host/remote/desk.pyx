@@ -130,6 +130,10 @@ cdef class OrderDesk(FastStrategy):
         for seat in self.seats:
             seat.service(t_ns, self.cancels_on_disconnect)
 
+    def take_news(self):
+        """Who came and who went since the last call, as dicts: whose the orders are."""
+        return [news for seat in self.seats for news in seat.take_news()]
+
     def take(self, uint64_t t_ns):
         """:meth:`poll`, from Python: for tests."""
         self.poll(t_ns)

@@ -103,7 +103,8 @@ connects gets the descriptor of memory of its own, sealed against shrinking; the
 the line's end. Neither side believes the other: places are computed, a slot is copied before it is
 looked at, and a number or a credit that can't be ends the line.
 
-The report of the feed host (`strategy_hosts`) counts all of this for each host, with the time from
+The journal says who came and went, with the strategy number that its orders bear. The report of
+the feed host (`strategy_hosts`) counts all of this for each host, with the time from
 a request's sending to its taking where both are on one machine. The strategy host's report has the
 same from its side, and the time to the answer (`answer_ns`).
 """

@@ -31,6 +31,7 @@ cdef class Seat:
     cdef readonly str ended_by             # why the last line ended, for people
     cdef readonly uint8_t end_reason       # LINE_REFUSAL_*, 0 while the line is open
     cdef readonly bint is_leaving          # the line is gone, its orders are not yet
+    cdef list news                         # comings and goings that nobody has asked for yet
     cdef readonly Histogram latency        # request sent to request taken, ticks; of local lines
     cdef Orders orders
     cdef RiskGate gate

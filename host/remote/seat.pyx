@@ -55,6 +55,7 @@ cdef class Seat:
         self.latency = Histogram()
         self.name = ""
         self.ended_by = ""
+        self.news = []
         self.by_handle = <uint32_t *> calloc(SEAT_ORDERS, sizeof(uint32_t))
         self.handles = <uint32_t *> calloc(SEAT_ORDERS, sizeof(uint32_t))
         if self.by_handle == NULL or self.handles == NULL:
@@ -91,6 +92,7 @@ cdef class Seat:
         report.kind = LINE_REPORT_OPENED
         report.user_ref_num = self.strategy_id
         self.send(&report)
+        self.news.append({"strategy": self.strategy_id, "name": self.name, "joined": True})
 
     cdef void end(self, int reason) noexcept nogil:
         """Take nothing more from the line, and say so to who may still be there. Once."""
@@ -121,8 +123,15 @@ cdef class Seat:
         self.sender = None
         self.receiver = None
         line, self.line = self.line, None
+        self.news.append({"strategy": self.strategy_id, "name": self.name, "joined": False,
+                          "ended_by": self.ended_by})
         self.is_leaving = True
         line.close()
+
+    def take_news(self):
+        """Who came and who went since the last call, oldest first, as dicts."""
+        news, self.news = self.news, []
+        return news
 
     def service(self, uint64_t t_ns, bint cancels):
         """Let go of a line that ended; then, with ``cancels``, cancel what its orders still are."""

@@ -391,6 +391,11 @@ def test_the_orders_of_a_host_that_goes_are_cancelled_and_nobody_elses(world):
     assert (first["orders_cancelled"], first["refusals"]) == (3, {"went_away": 1})
     assert (second["state"], second["orders_cancelled"]) == ("open", 0)
     assert wire_orders(world).count("cancel_order_request") == 3
+    came, went, other = world.desk.take_news()
+    assert came["joined"] and came["name"].startswith("host process")
+    assert (went["strategy"], went["joined"], went["ended_by"]) == (0, False, "the peer went away")
+    assert (other["strategy"], other["joined"]) == (1, True)
+    assert world.desk.take_news() == []
 
 
 def test_configuration_may_leave_them(make):

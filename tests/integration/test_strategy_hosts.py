@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from host.journal.reader import JournalReader
 from tools.demo_config import appliance_text, exchange_text, replaced
 from tools.ring_crew import shared_folder
 
@@ -179,6 +180,16 @@ def test_orders_of_two_processes_arrive_at_the_exchange(commands, tmp_path):
         assert hosts[number]["taken"] == report["orders"]["taken"]
         assert hosts[number]["state"] == "free" and hosts[number]["open_orders"] == 0
         assert hosts[number]["latency_ns"]["p50"] > 0
+    with JournalReader(tmp_path / "journal.bin") as journal:
+        told = [json.loads(record.payload) for record in journal if record.kind == "command"]
+    news = [one["strategy_host"] for one in told if "strategy_host" in one]
+    # the journal says whose the orders are
+    assert [(one["strategy"], one["joined"]) for one in news] == [
+        (0, True),
+        (1, True),
+        (0, False),
+        (1, False),
+    ]
     # what the hosts sent is what the gate passed, the order management sent, the exchange got
     sent = appliance["orders"]
     taken = sum(report["orders"]["taken"] for report in reports)
