@@ -16,7 +16,7 @@ from host.strategy.strategy cimport Orders
 
 cdef enum:
     IDLE_SLEEP_US = 50
-    EVENTS_AT_ONCE = 64      # before the reports are looked at
+    EVENTS_AT_ONCE = 16      # before the reports are looked at again
     REPORTS_AT_ONCE = 64
 
 
@@ -144,8 +144,9 @@ cdef class StrategyEngine(FeedFollower):
         while True:
             self.rounds += 1
             self.t_ns = self.clock.now_ns()
-            events = self.follow(EVENTS_AT_ONCE)
+            # first what is known of own orders: a fill is often what moved the book
             reports = self.gate.poll(REPORTS_AT_ONCE, self.t_ns)
+            events = self.follow(EVENTS_AT_ONCE)
             if events > 0 or reports:
                 self.busy_rounds += 1
             if self.t_ns >= self.next_timer_ns:
