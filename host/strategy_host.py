@@ -194,6 +194,8 @@ def _open_ring(follow: Follow, opening: contextlib.ExitStack) -> tuple[Any, Any]
         raise ConfigError(f"{error}: does the feed host have [feed_publish.orders]?") from None
     except ValueError as error:
         raise ConfigError(str(error)) from None
+    except OSError as error:
+        raise ConfigError(f"{follow.path}: {error.strerror}") from None
     opening.callback(line.close)
     return reader, line
 

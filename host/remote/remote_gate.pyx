@@ -17,8 +17,9 @@ from host.ipc.order_line_codec cimport (
     order_line_request_encode)
 from host.ipc.slot_ring cimport SLOT_NONE, SLOT_TAKEN
 from host.model cimport (
-    ACTION_CANCEL, ACTION_NEW, ACTION_REPLACE, OrderEvent, REPORT_CANCEL_REJECT, REPORT_REPLACED)
-from host.oms.ids cimport ORDER_PENDING_NEW, ORDER_REJECTED, ORDER_REPLACED
+    ACTION_CANCEL, ACTION_NEW, ACTION_REPLACE, OrderEvent, REPORT_ACCEPTED, REPORT_CANCEL_REJECT,
+    REPORT_OTHER, REPORT_REPLACED)
+from host.oms.ids cimport ORDER_COUNT, ORDER_PENDING_NEW, ORDER_REJECTED, ORDER_REPLACED
 from nic.clock cimport rdtsc
 
 from host.ipc.enumerations import LINE_REFUSAL, REMOTE_GATE
@@ -263,7 +264,8 @@ cdef class RemoteGate(OrderEntry):
         """Something happened to an order."""
         cdef LocalOrder *order = self.find(report.handle)
         cdef LocalOrder *original
-        if order == NULL:
+        if (order == NULL or not REPORT_ACCEPTED <= report.event <= REPORT_OTHER
+                or report.state >= ORDER_COUNT):
             self.counts[REMOTE_GATE_UNKNOWN] += 1
             return
         self.counts[REMOTE_GATE_EVENTS] += 1

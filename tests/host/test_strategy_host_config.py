@@ -96,6 +96,8 @@ def strategy_host(tmp_path, feed, kind="market_maker"):
 
 def test_a_feed_that_takes_no_orders_says_so(tmp_path):
     ring = tmp_path / "feed"
+    with pytest.raises(ConfigError, match=r"/feed: No such file or directory$"):
+        strategy_host(tmp_path, f"ring:{ring}")
     with BroadcastWriter(ring, slots=64, slot_bytes=EVENT_BYTES, content=CONTENT):
         with pytest.raises(ConfigError, match=r"feed\.orders: No such file.*feed_publish\.orders"):
             strategy_host(tmp_path, f"ring:{ring}")
