@@ -18,45 +18,24 @@ from host.engine import Engine
 from host.feed.handler import FeedHandler
 from host.feed.settings import FeedSettings
 from host.journal.recording import Recording
+from host.line_port import open_line
 from host.loop import Loop, PortRequests
 from host.metrics.stages import StageClock
+from host.order_entry import VenueStreams
+from host.publish.feed_publisher import FeedPublisher
+from host.publish.streams import PublishedStreams
+from host.remote.desk import OrderDesk
 from host.strategy.catalogue import make
 from host.trading import Trading, VenueLogin, limits_of
 from nic.affinity import pin
 from nic.clock import Clock
 from nic.frame import address_number
 from nic.memory import lock_memory
-from nic.port import Port, PortError
-from nic.tcp_stream import TcpStream
+from nic.port import Port
 from nic.udp import UdpPort
 
 SLICE_NS = 10_000_000
 """How long the loop runs before signals and sessions are looked at."""
-
-
-def open_line(line: Line) -> Port:
-    """The port of one line; raises :class:`nic.port.PortError` in one line."""
-    group = (str(line.group), line.port)
-    if line.path == "af_xdp":
-        try:
-            from nic.af_xdp import AfXdpPort
-        except ImportError:
-            raise PortError("af_xdp was not built here: libbpf-dev is missing") from None
-        return AfXdpPort(
-            line.interface,
-            destinations=[group],
-            queue=line.queue,
-            driver_mode=line.driver_mode,
-            copy_mode=line.copy_mode,
-            name=f"line {line.name}",
-        )
-    return UdpPort(
-        group=group,
-        interface=line.interface,
-        receive_buffer_bytes=line.receive_buffer_bytes,
-        busy_poll_us=line.busy_poll_us,
-        name=f"line {line.name}",
-    )
 
 
 class Appliance:
@@ -99,7 +78,11 @@ class Appliance:
             created_ns=self.clock.now_ns(),
         )
         opening.callback(lambda: self.recording.close(self.clock.now_ns()))
+        self.streams = VenueStreams(config.order_entry, config.venues)
+        opening.callback(self.streams.close)
         self._make_stages()
+        self.publisher = self._open_publisher(opening)
+        self.desk = self._open_desk(opening)
         self.trading.set_limits(None, defaults)
         self.recording.journal.write_json(
             "configuration", self.clock.now_ns(), config.model_dump(mode="json")
@@ -125,6 +108,43 @@ class Appliance:
             )
         )
 
+    def _open_publisher(self, opening: contextlib.ExitStack) -> FeedPublisher | None:
+        settings = self.config.feed_publish
+        if settings is None:
+            return None
+        self.streams_published = opening.enter_context(PublishedStreams(settings))
+        publisher = FeedPublisher(
+            self.streams_published.events,
+            self.engine.book,
+            refresh_ns=settings.refresh_ns,
+            t_ns=self.clock.now_ns(),
+        )
+        self.engine.set_tap(publisher)
+        return publisher
+
+    def _open_desk(self, opening: contextlib.ExitStack) -> OrderDesk | None:
+        """The desk for orders of strategy hosts: for the engine one more strategy, the last."""
+        publish = self.config.feed_publish
+        if publish is None or publish.orders is None:
+            return None
+        settings, own = publish.orders, len(self.config.strategies)
+        if self.card is not None and own + settings.hosts > self.card.gate.strategy_capacity:
+            raise ConfigError(
+                f"the card has room for {self.card.gate.strategy_capacity} strategies, with hosts"
+            )
+        desk = OrderDesk(
+            self.trading.gate,
+            self.trading.oms,
+            own,
+            hosts=settings.hosts,
+            silence_ns=settings.silence_ns,
+            cancels_on_disconnect=settings.cancel_on_disconnect,
+        )
+        self.engine.add_strategy(desk, own)
+        opening.callback(desk.close)
+        self.streams_published.serve_orders(desk, publish)
+        return desk
+
     def _make_book(self) -> Book:
         book = self.config.book
         if self.config.feed.transport == "iextp":
@@ -137,7 +157,7 @@ class Appliance:
         self.stages = StageClock(self.clock.ns_per_tick)
         logins = [
             VenueLogin(
-                partial(TcpStream, str(venue.address), venue.port),
+                partial(self.streams.connect, venue),
                 venue.username,
                 venue.password,
                 venue.session,
@@ -219,6 +239,10 @@ class Appliance:
         now = self.clock.now_ns()
         self.trading.gate.heartbeat(now)
         self.trading.drive(now)
+        if self.desk is not None:
+            self.desk.service(now)
+            for news in self.desk.take_news():
+                self.recording.journal.write_json("command", now, {"strategy_host": news})
         self.loop.run(SLICE_NS)
 
     def run(self, should_stop: Callable[[], bool], on_ready: Callable[[], None]) -> None:
@@ -233,6 +257,7 @@ class Appliance:
             self.lines,
             recovery=self.recovery,
             venues=self.trading.channels,
+            desk=self.desk,
             spin=self.config.engine.spin,
             timer_interval_ns=self.config.engine.timer_interval_ns,
         )
@@ -258,6 +283,9 @@ class Appliance:
         for channel in self.trading.channels:
             channel.request_logout(self.clock.now_ns())
         self._drive()
+        self.recording.journal.write_json(
+            "counters", self.clock.now_ns(), {"order_entry": self.streams.report()}
+        )
         if self.card is not None:
             self.card.finish()
 

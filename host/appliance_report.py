@@ -46,17 +46,48 @@ def report_of(appliance: Appliance) -> dict[str, Any]:
                 appliance.config.venues, appliance.trading.channels, strict=True
             )
         ],
+        "order_entry": appliance.streams.report(),
         "strategies": [
             {"name": config.name, **strategy.orders.counters(), **strategy.report()}
+            # behind these is the desk of the strategy hosts, if there is one
             for config, strategy in zip(
-                appliance.config.strategies, engine.strategies(), strict=True
+                appliance.config.strategies, engine.strategies(), strict=False
             )
         ],
         "positions": positions_of(appliance),
         "stages": appliance.stages.summary(),
         "journal": appliance.recording.counters(),
+        "feed_publish": feed_publish_of(appliance),
+        "strategy_hosts": strategy_hosts_of(appliance),
         "offload": appliance.card.report() if appliance.card is not None else None,
     }
+
+
+def feed_publish_of(appliance: Appliance) -> dict[str, Any] | None:
+    """What was published for followers, and where; ``None`` where nothing was."""
+    if appliance.publisher is None:
+        return None
+    return {**appliance.streams_published.mode(), "events": appliance.publisher.counters()}
+
+
+def strategy_hosts_of(appliance: Appliance) -> dict[str, Any] | None:
+    """What strategy hosts asked for and got, with the times of their requests' way here.
+
+    Those are of lines within this machine only. ``None`` where there is no desk for them.
+    """
+    desk = appliance.desk
+    if desk is None:
+        return None
+    ns = appliance.clock.ns_per_tick
+    found = desk.report()
+    for host in found["hosts"]:
+        latency = next(s.latency for s in desk.seats if s.strategy_id == host["strategy"])
+        host["latency_ns"] = {
+            name: round(latency.percentile(percent) * ns)
+            for name, percent in (("p50", 50.0), ("p99", 99.0), ("max", 100.0))
+            if latency.count
+        }
+    return dict(found)
 
 
 def gaps_of(appliance: Appliance) -> dict[str, int]:

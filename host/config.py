@@ -31,12 +31,21 @@ class Line(Section):
     group: IPvAnyAddress
     port: int = Field(ge=1, le=65535)
     interface: str = Field(min_length=1)
-    path: Literal["udp", "af_xdp"] = "udp"
+    path: Literal["udp", "af_xdp", "af_packet", "verbs"] = "udp"
+    device: str = ""
     driver_mode: Literal["best", "native", "generic"] = "best"
     copy_mode: Literal["best", "copy", "zero-copy"] = "best"
     queue: int = Field(0, ge=0)
+    handover: Literal["frame", "block"] = "frame"
+    block_timeout_ms: int = Field(1, ge=1, le=1000)
     receive_buffer_bytes: int = Field(4_194_304, ge=65_536)
     busy_poll_us: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _device_of_verbs(self) -> Line:
+        if (self.path == "verbs") != bool(self.device):
+            raise ValueError('a device is for path = "verbs", which needs one')
+        return self
 
 
 class Recovery(Section):
@@ -103,6 +112,40 @@ class Venue(Section):
     firm: str = Field("", max_length=4)
 
 
+class OrderEntry(Section):
+    """How orders leave: by the kernel's sends, or past its TCP stack; see docs/delegated-sends.md.
+
+    Everything but ``send`` is for delegated sends. Without ``interface`` the raw port is on the
+    one by which the kernel sends to the venue. With ``vlan`` its frames are tagged, and
+    ``vlan_interface`` is the kernel's VLAN device. ``device`` is an RDMA device, for ``verbs``.
+    """
+
+    send: Literal["ordinary", "delegated"] = "ordinary"
+    path: Literal["af_xdp", "af_packet", "verbs"] = "af_xdp"
+    interface: str = ""
+    device: str = ""
+    queue: int = Field(0, ge=0)
+    copy_mode: Literal["best", "copy", "zero-copy"] = "best"
+    vlan: int = Field(0, ge=0, le=4094)
+    vlan_interface: str = ""
+    preparation: Literal["cached", "armed", "none"] = "cached"
+    maximum_age_ns: int = Field(10_000_000, ge=0)
+    follow_interval_ns: int = Field(1_000_000, ge=0)
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> OrderEntry:
+        changed = self.model_dump(exclude_defaults=True)
+        if self.send == "ordinary" and changed:
+            raise ValueError(f'{next(iter(changed))} is for send = "delegated"')
+        if bool(self.vlan) != bool(self.vlan_interface):
+            raise ValueError("vlan and vlan_interface belong together")
+        if self.vlan and not self.interface and self.path != "verbs":
+            raise ValueError("name the interface below the VLAN device")
+        if (self.path == "verbs") != bool(self.device):
+            raise ValueError('device belongs to path = "verbs"')
+        return self
+
+
 class Risk(Section):
     """Limits of the risk gate: ``defaults`` for every symbol, ``symbols`` for single ones.
 
@@ -129,6 +172,52 @@ class Journal(Section):
     ring_bytes: int = Field(67_108_864, ge=1_048_576)
 
 
+class RdmaPublish(Section):
+    """The feed written into the memory of other hosts; see docs/rdma.md."""
+
+    device: str = Field(min_length=1)
+    address: IPvAnyAddress
+    port: int = Field(ge=1, le=65535)
+    secret_file: Path
+    batch: int = Field(16, ge=1, le=1024)
+    maximum_consumers: int = Field(16, ge=1, le=256)
+
+
+class OrderDeskSettings(Section):
+    """Order requests of strategy hosts; see docs/feed-following.md."""
+
+    hosts: int = Field(4, ge=1, le=64)
+    slots: int = Field(1024, ge=64, le=65_536)
+    silence_ns: int = Field(2_000_000_000, ge=0)
+    cancel_on_disconnect: bool = True
+
+    @model_validator(mode="after")
+    def _slots_are_a_power_of_two(self) -> OrderDeskSettings:
+        if self.slots & (self.slots - 1):
+            raise ValueError("slots is no power of two")
+        return self
+
+
+class FeedPublish(Section):
+    """Where the normalised feed is published for others; see docs/feed-following.md."""
+
+    path: Path | None = None
+    slots: int = Field(65_536, ge=64, le=1 << 26)
+    refresh_ns: int = Field(1_000_000_000, ge=0)
+    rdma: RdmaPublish | None = None
+    orders: OrderDeskSettings | None = None
+
+    @model_validator(mode="after")
+    def _slots_are_a_power_of_two(self) -> FeedPublish:
+        if self.slots & (self.slots - 1):
+            raise ValueError("slots is no power of two")
+        if self.path is None and self.rdma is None:
+            raise ValueError("neither a path nor rdma")
+        if self.rdma is not None and self.slots > 1 << 24:
+            raise ValueError("rdma takes up to 16,777,216 slots")
+        return self
+
+
 class Offload(Section):
     """A card in the path: the feed goes through it, and its gate is asked before ours.
 
@@ -147,9 +236,11 @@ class Config(Section):
     strategies: list[Strategy] = []
     execution: Execution
     venues: list[Venue] = Field(min_length=1, max_length=4)
+    order_entry: OrderEntry = OrderEntry()
     risk: Risk
     engine: Engine = Engine()
     journal: Journal
+    feed_publish: FeedPublish | None = None
     offload: Offload | None = None
 
     @model_validator(mode="after")

@@ -29,6 +29,17 @@ cdef class BookObserver:
                         uint64_t t_ns) noexcept nogil
     cdef void on_reset(self, Book book, uint64_t t_ns) noexcept nogil
 
+cdef class FeedTap:
+    cdef void on_message(self, Book book, const uint8_t *message, uint32_t changes,
+                         uint64_t sequence_number, uint64_t t_ns, uint64_t tsc) noexcept nogil
+    cdef void on_packet_end(self) noexcept nogil
+    cdef void on_lost(self, Book book, uint64_t first, uint64_t last,
+                      uint64_t t_ns) noexcept nogil
+    cdef void on_restart(self, Book book, int reason, uint64_t t_ns) noexcept nogil
+    cdef void on_stale(self, bint is_stale, uint64_t t_ns) noexcept nogil
+    cdef void on_end_of_session(self, uint64_t t_ns) noexcept nogil
+    cdef void on_timer(self, Book book, uint64_t t_ns) noexcept nogil
+
 cdef class EventRouter(OrderEventSink):
     cdef Engine engine
 
@@ -43,6 +54,8 @@ cdef class Engine(MessageSink):
     cdef readonly EventRouter events
     cdef FastStrategy first                # chain of strategies, None without any
     cdef BookObserver observer             # of replays and recordings, None live
+    cdef FeedTap tap                       # publishes the feed, None without followers
+    cdef uint64_t packet_tsc               # when the packet at work was taken, 0 for none
     cdef bint is_measured                  # whether stages are stamped
     cdef LineAddress lines[LINES]
     cdef uint64_t counts[ENGINE_COUNT]

@@ -35,6 +35,36 @@ cdef class BookObserver:
         """The sequence began anew: every book is empty."""
 
 
+cdef class FeedTap:
+    """Sees what came of every message and of the feed, behind the strategies; this looks away."""
+
+    cdef void on_message(self, Book book, const uint8_t *message, uint32_t changes,
+                         uint64_t sequence_number, uint64_t t_ns, uint64_t tsc) noexcept nogil:
+        """The book took a message that changed something (CHANGED_* bits), or nothing: 0.
+
+        ``tsc`` is the time stamp counter when its packet was taken, 0 where there is none.
+        """
+
+    cdef void on_packet_end(self) noexcept nogil:
+        """The messages of a packet are through."""
+
+    cdef void on_lost(self, Book book, uint64_t first, uint64_t last,
+                      uint64_t t_ns) noexcept nogil:
+        """Messages never came: every book is gapped."""
+
+    cdef void on_restart(self, Book book, int reason, uint64_t t_ns) noexcept nogil:
+        """The sequence began anew: every book is empty."""
+
+    cdef void on_stale(self, bint is_stale, uint64_t t_ns) noexcept nogil:
+        """The feed fell silent, or is heard again."""
+
+    cdef void on_end_of_session(self, uint64_t t_ns) noexcept nogil:
+        """The feed's session is over."""
+
+    cdef void on_timer(self, Book book, uint64_t t_ns) noexcept nogil:
+        """Time goes on."""
+
+
 cdef class EventRouter(OrderEventSink):
     """Takes the order management's events to the strategy that owns the order."""
 
@@ -75,6 +105,10 @@ cdef class Engine(MessageSink):
             gate.bind_tops(self.book.tops, self.book.symbol_capacity, &self.book.market_phase)
         for channel in channels:
             channel.trace = &self.trace
+
+    def set_tap(self, FeedTap tap):
+        """Let ``tap`` see every message and what came of it; None for nobody."""
+        self.tap = tap
 
     def add_strategy(self, FastStrategy strategy not None, int strategy_id):
         """Add a strategy behind those that are there; events reach it by its number."""
@@ -139,8 +173,12 @@ cdef class Engine(MessageSink):
         self.counts[ENGINE_PACKETS] += 1
         self.t_ns = t_ns
         self.trace.stamps[STAGE_RECEIVED] = tsc
+        self.packet_tsc = tsc
         self.feed.on_datagram(line, payload, length, t_ns)
+        self.packet_tsc = 0
         self.trace.line = TRACE_NO_PACKET
+        if self.tap is not None:
+            self.tap.on_packet_end()
 
     cdef void message_at(self, const uint8_t *message, uint32_t length, uint64_t sequence_number,
                          uint64_t t_ns) noexcept nogil:
@@ -161,9 +199,11 @@ cdef class Engine(MessageSink):
             self.execution.on_timer(t_ns)
         if self.first is not None:
             self.first.timer_all(t_ns)
+        if self.tap is not None:
+            self.tap.on_timer(self.book, t_ns)
 
     cdef void begin_reports(self, uint64_t t_ns) noexcept nogil:
-        """What the exchange says comes next: orders that follow from it have no packet."""
+        """The exchange, or a strategy host, speaks next: what follows from it has no packet."""
         self.t_ns = t_ns
         self.trace.line = TRACE_NO_PACKET
 
@@ -188,6 +228,9 @@ cdef class Engine(MessageSink):
             self.types[message[0]] += 1
         changes = self.book.apply(message, length)
         if changes == 0:
+            if self.tap is not None:
+                self.tap.on_message(self.book, message, 0, sequence_number, self.t_ns,
+                                    self.packet_tsc)
             return
         symbol_index = self.book.symbol_index
         self.book.tops[symbol_index].updated_ns = self.t_ns
@@ -213,10 +256,15 @@ cdef class Engine(MessageSink):
         # behind the strategies: an order never waits for the value of a position
         if changes & (CHANGED_BBO | CHANGED_TRADE) and self.gate is not None:
             self.gate.mark(symbol_index)
+        if self.tap is not None:
+            self.tap.on_message(self.book, message, changes, sequence_number, self.t_ns,
+                                self.packet_tsc)
 
     cdef void on_lost(self, uint64_t first, uint64_t last) noexcept nogil:
         self.counts[ENGINE_LOST_MESSAGES] += last - first + 1
         self.book.mark_gapped()
+        if self.tap is not None:
+            self.tap.on_lost(self.book, first, last, self.t_ns)
 
     cdef void on_restart(self, int reason) noexcept nogil:
         self.counts[ENGINE_RESTARTS] += 1
@@ -225,15 +273,21 @@ cdef class Engine(MessageSink):
             self.observer.on_reset(self.book, self.t_ns)
         if self.first is not None:
             self.first.forget_all()
+        if self.tap is not None:
+            self.tap.on_restart(self.book, reason, self.t_ns)
 
     cdef void on_stale(self, bint is_stale) noexcept nogil:
         if is_stale:
             self.counts[ENGINE_STALE] += 1
         if self.gate is not None:
             self.gate.set_stale(is_stale)
+        if self.tap is not None:
+            self.tap.on_stale(is_stale, self.t_ns)
 
     cdef void on_end_of_session(self) noexcept nogil:
         self.counts[ENGINE_END_OF_SESSION] += 1
+        if self.tap is not None:
+            self.tap.on_end_of_session(self.t_ns)
 
     # ------------------------------------------------------------------ commands and reports
 

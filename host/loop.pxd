@@ -6,6 +6,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from host.engine cimport Engine
 from host.gateway.ouch cimport OuchChannel
 from host.interfaces cimport RequestSink
+from host.remote.desk cimport OrderDesk
 from nic.clock cimport Clock
 from nic.port cimport Packet, Port
 
@@ -25,6 +26,7 @@ cdef class Loop:
     cdef OuchChannel venue_1
     cdef OuchChannel venue_2
     cdef OuchChannel venue_3
+    cdef OrderDesk desk                   # of strategy hosts, None without any
     cdef Packet packets[BURST]
     cdef bint spin
     cdef uint64_t timer_interval_ns

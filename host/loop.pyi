@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from host.engine import Engine
 from host.gateway.ouch import OuchChannel
 from host.interfaces import RequestSink
+from host.remote.desk import OrderDesk
 from nic.clock import Clock
 from nic.port import Port
 
@@ -22,6 +23,7 @@ class Loop:
         *,
         recovery: Port | None = None,
         venues: Sequence[OuchChannel] = (),
+        desk: OrderDesk | None = None,
         spin: bool = True,
         timer_interval_ns: int = 1_000_000,
         poll_interval_ns: int = 20_000,

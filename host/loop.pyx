@@ -3,8 +3,9 @@
 """The run-to-completion loop: ports, timers and order-entry sessions around one engine.
 
 One thread takes a burst from a port and lets each packet go the whole way, to the order, before the
-next. The sockets of order entry and re-request are read between bursts, at most once in
-``poll_interval_ns``: that is where the system calls are. The loop itself decides nothing.
+next. Between bursts it looks at the requests of strategy hosts, which lie in memory, and at most
+once in ``poll_interval_ns`` it reads the sockets of order entry and re-request: that is where the
+system calls are. The loop itself decides nothing.
 """
 
 from posix.unistd cimport usleep
@@ -28,7 +29,7 @@ cdef class PortRequests(RequestSink):
 
 
 cdef class Loop:
-    """Drives one engine from up to two lines, a re-request port and up to four venues.
+    """Drives one engine from up to two lines, a re-request port, up to four venues and a desk.
 
     ``spin`` False lets the thread sleep for 50 microseconds when nothing came: right where cores
     are few. :meth:`run` returns after the time it is given, or earlier when a venue's session needs
@@ -36,8 +37,8 @@ cdef class Loop:
     """
 
     def __init__(self, Engine engine not None, Clock clock not None, lines, *, Port recovery=None,
-                 venues=(), bint spin=True, uint64_t timer_interval_ns=1_000_000,
-                 uint64_t poll_interval_ns=20_000):
+                 venues=(), OrderDesk desk=None, bint spin=True,
+                 uint64_t timer_interval_ns=1_000_000, uint64_t poll_interval_ns=20_000):
         if not 1 <= len(lines) <= 2:
             raise ValueError("loop: an engine has one or two lines")
         if len(venues) > 4:
@@ -49,6 +50,7 @@ cdef class Loop:
         self.recovery = recovery
         padded = [*venues, None, None, None, None]
         self.venue_0, self.venue_1, self.venue_2, self.venue_3 = padded[:4]
+        self.desk = desk
         self.spin = spin
         self.timer_interval_ns = timer_interval_ns
         self.poll_interval_ns = poll_interval_ns
@@ -115,6 +117,9 @@ cdef class Loop:
             now = self.clock.now_ns()
             if now >= deadline_ns:
                 return
+            if self.desk is not None:
+                self.engine.begin_reports(now)
+                self.desk.poll(now)
             if now >= self.next_poll_ns:
                 if self.recovery is not None and self.take(self.recovery, 2):
                     now = self.clock.now_ns()

@@ -103,6 +103,7 @@ cdef class AfXdpPort(Port):
                 self.socket.set_busy_polling(busy_poll_us, busy_poll_budget)
                 self.busy_poll = True
             if self.program is not None:
+                self.has_stamps = self.program.stamps
                 self.program.insert(queue, self.socket.descriptor)
                 if join:
                     self._join(facts.index)
@@ -145,8 +146,10 @@ cdef class AfXdpPort(Port):
             ring_address(&self.fill, i)[0] = <uint64_t> i * self.chunk_bytes
         self.fill.position = self.receive_frames
         store_release(self.fill.producer, self.receive_frames)
+        self.chunk_bits = int(self.chunk_bytes).bit_length() - 1
         self.free_frames = <uint64_t *> calloc(self.transmit_frames, sizeof(uint64_t))
-        if self.free_frames == NULL:
+        self.last_stamps = <uint64_t *> calloc(self.receive_frames, sizeof(uint64_t))
+        if self.free_frames == NULL or self.last_stamps == NULL:
             raise MemoryError(self.name)
         for i in range(self.transmit_frames):
             self.free_frames[i] = <uint64_t> (self.receive_frames + i) * self.chunk_bytes
@@ -253,9 +256,7 @@ cdef class AfXdpPort(Port):
             entry = ring_descriptor(&self.rx, position + i)
             data = self.umem + entry.addr
             prefetch(data)
-            stamp = (<uint64_t *> (data - STAMP_BYTES))[0]
-            # The next frame in this chunk may come without a stamp: it must not find this one.
-            (<uint64_t *> (data - STAMP_BYTES))[0] = 0
+            stamp = self.stamp_of(entry.addr) if self.has_stamps else 0
             packets[i].data = data
             packets[i].length = entry.len
             packets[i].source_address = 0
@@ -267,6 +268,19 @@ cdef class AfXdpPort(Port):
         self.counts[PORT_RX_PACKETS] += count
         self.counts[PORT_RX_BYTES] += size
         return <int> count
+
+    cdef uint64_t stamp_of(self, uint64_t address) noexcept nogil:
+        """The time that the program wrote in front of a frame; 0 where it wrote none.
+
+        Then the stamp of the chunk's last frame stands there still, so that one is remembered:
+        to wipe it out would take the cache line away from the core that writes the next.
+        """
+        cdef uint64_t stamp = (<uint64_t *> (self.umem + address - STAMP_BYTES))[0]
+        cdef uint64_t *last = &self.last_stamps[address >> self.chunk_bits]
+        if stamp == last[0]:
+            return 0
+        last[0] = stamp
+        return stamp
 
     cdef void release(self) noexcept nogil:
         """Frames of the last bursts go back into the fill ring."""
@@ -441,5 +455,6 @@ cdef class AfXdpPort(Port):
         self.memberships = []
 
     def __dealloc__(self):
-        """The stack of free frames; the rest goes with the socket object."""
+        """The tables of frames; the rest goes with the socket object."""
         free(self.free_frames)
+        free(self.last_stamps)

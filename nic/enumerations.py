@@ -48,6 +48,11 @@ PORT = enumeration(
     tx_too_long="packets refused because they are longer than a buffer",
     tx_errors="transmit calls that failed",
     fill_empty="times the fill ring was found empty",
+    rx_frozen="times the kernel stopped receiving until a block of the ring was given back",
+    rx_checksum_undone="packets of this machine whose checksum was left to a device to compute",
+    tx_link_down="packets given up because the interface was down or gone",
+    link_down="times the interface was found to have gone down",
+    interface_gone="times the interface was found to have been removed",
 )
 
 ENUMERATIONS = (FRAME, SEGMENT, CAPTURE, PORT)

@@ -42,4 +42,9 @@ cdef enum:
     PORT_TX_TOO_LONG = 8  # packets refused because they are longer than a buffer
     PORT_TX_ERRORS = 9  # transmit calls that failed
     PORT_FILL_EMPTY = 10  # times the fill ring was found empty
-    PORT_COUNT = 11
+    PORT_RX_FROZEN = 11  # times the kernel stopped receiving until a block of the ring was given back
+    PORT_RX_CHECKSUM_UNDONE = 12  # packets of this machine whose checksum was left to a device to compute
+    PORT_TX_LINK_DOWN = 13  # packets given up because the interface was down or gone
+    PORT_LINK_DOWN = 14  # times the interface was found to have gone down
+    PORT_INTERFACE_GONE = 15  # times the interface was found to have been removed
+    PORT_COUNT = 16

@@ -11,6 +11,7 @@ from __future__ import annotations
 import array
 import fcntl
 import ipaddress
+import os
 import socket
 import struct
 from collections.abc import Sequence
@@ -125,6 +126,18 @@ def addresses_of(interface: str) -> tuple[str, ...]:
     with _netlink() as route:
         found = route.get_addr(family=socket.AF_INET, index=index_of(interface))
         return tuple(message.get_attr("IFA_LOCAL") for message in found)
+
+
+def interface_to(address: str) -> str:
+    """Name of the interface by which the kernel sends to an address; raises ``ValueError``."""
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    with _netlink() as route:
+        try:
+            found = next(iter(route.route("get", dst=address)))
+        except NetlinkError as error:
+            raise ValueError(f"no route to {address}: {os.strerror(error.code)}") from None
+        return socket.if_indextoname(found.get_attr("RTA_OIF"))
 
 
 def facts(interface: str) -> LinkFacts:

@@ -38,10 +38,22 @@ def print_appliance(report: Mapping[str, Any]) -> None:
     refused = {k: v for k, v in nonzero(report["risk"]).items() if k != "passed"}
     out.print(f"risk gate: {report['risk']['passed']:,} passed", markup=False)
     _counters("refused by reason", refused)
+    for venue, counters in report["order_entry"]["venues"].items():
+        _counters(f"{report['order_entry']['send']} sends to {venue}", nonzero(counters))
     for strategy in report["strategies"]:
         _counters(
             f"strategy {strategy['name']}", {k: v for k, v in strategy.items() if k != "name"}
         )
+    if report["feed_publish"] is not None:
+        _counters(
+            f"published at {report['feed_publish'].get('path', 'rdma')}",
+            nonzero(report["feed_publish"]["events"]),
+        )
+        if rdma := report["feed_publish"].get("rdma"):
+            numbers = {key: value for key, value in rdma.items() if isinstance(value, int)}
+            _counters(f"published by rdma at {rdma['address']}", nonzero(numbers))
+    if report["strategy_hosts"] is not None:
+        print_strategy_hosts(report["strategy_hosts"])
     if report["offload"] is not None:
         print_offload(report["offload"])
     print_positions(report["positions"])
@@ -54,6 +66,21 @@ def _counters(title: str, counters: Mapping[str, Any]) -> None:
         for name, value in counters.items()
     )
     console().print(f"{title}: {shown or 'none'}", markup=False)
+
+
+def print_strategy_hosts(found: Mapping[str, Any]) -> None:
+    """Print what strategy hosts asked for, and who they were."""
+    counters = {key: value for key, value in found.items() if isinstance(value, int)}
+    _counters("orders of strategy hosts", nonzero(counters))
+    _counters("refused to them", found["refusals"])
+    for host in found["hosts"]:
+        ended = f", {host['ended_by']}" if host["ended_by"] else ""
+        console().print(
+            f"  strategy {host['strategy']}, {host['name']}: {host['state']}{ended}; "
+            f"{host['requests']:,} requests, {host['taken']:,} taken, "
+            f"{host['orders_cancelled']:,} cancelled behind it",
+            markup=False,
+        )
 
 
 def print_offload(found: Mapping[str, Any]) -> None:

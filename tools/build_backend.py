@@ -7,6 +7,9 @@ libraries and optional modules are listed in ``LIBRARIES``. As a command
 
 ``TICKWIRE_SANITIZE=1`` builds with AddressSanitizer and UndefinedBehaviorSanitizer;
 ``TICKWIRE_NO_EXTENSIONS=1`` makes an editable install; its extensions are built in place later.
+``TICKWIRE_MARCH`` names another processor than this one to compile for, ``TICKWIRE_OPTIMISE`` how
+hard to try (-O3), and ``TICKWIRE_BUILD_INTO`` a folder to put the modules in instead of beside
+their sources.
 """
 
 from __future__ import annotations
@@ -21,10 +24,23 @@ from setuptools import build_meta as _build_meta
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("nic", "host", "hw", "sim", "tools")
 
-LIBRARIES = {"nic.xdp_program": ["bpf"]}
-"""C libraries a module links with; such a module is optional and says so where it is missing."""
+LIBRARIES = {
+    "nic.xdp_program": ["bpf"],
+    "nic.verbs.device": ["ibverbs"],
+    "nic.verbs.queue_pair": ["ibverbs"],
+    "nic.verbs.port": ["ibverbs"],
+    "nic.verbs.ring": ["ibverbs"],
+    "host.ipc.rdma_line": ["ibverbs"],
+    "host.ipc.rdma_stream": ["ibverbs"],
+    "sim.verbs.fake_device": ["ibverbs"],
+}
+"""C libraries a module links with; such a module is left out where the headers are missing."""
 
-OPTIMISE = ["-O3", "-march=native", "-fno-plt", "-fno-semantic-interposition"]
+HEADERS = {"bpf": "bpf/libbpf.h", "ibverbs": "infiniband/verbs.h"}
+
+MARCH = os.environ.get("TICKWIRE_MARCH", "native")
+LEVEL = os.environ.get("TICKWIRE_OPTIMISE", "-O3")
+OPTIMISE = [LEVEL, f"-march={MARCH}", "-fno-plt", "-fno-semantic-interposition"]
 SANITIZE = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 WARNINGS = ["-Wno-unused-function", "-Wno-unused-variable", "-Wno-unreachable-code"]
 
@@ -44,7 +60,6 @@ def extensions(names: list[str] | None = None) -> list[Extension]:
                 name,
                 [str(source)],
                 libraries=LIBRARIES.get(name, []),
-                optional=name in LIBRARIES,
                 extra_compile_args=flags + WARNINGS,
                 extra_link_args=link,
                 define_macros=[("CYTHON_CLINE_IN_TRACEBACK", "0")],
@@ -69,6 +84,9 @@ def _setup(names: list[str] | None = None, arguments: list[str] | None = None) -
         quiet=arguments is not None,
         compiler_directives={"language_level": 3},
     )
+    for module in modules:  # cythonize makes new objects and does not keep this
+        headers = [HEADERS[library] for library in LIBRARIES.get(module.name, ())]
+        module.optional = not all(Path("/usr/include", header).exists() for header in headers)
     options = {"build_ext": {"parallel": os.cpu_count()}}
     if arguments is not None:
         setup(ext_modules=modules, options=options, script_args=arguments)
@@ -93,8 +111,10 @@ build_sdist = _backend.build_sdist
 
 
 def main() -> None:
-    """Build in place what changed."""
-    _setup(sys.argv[1:] or None, ["-q", "build_ext", "--inplace"])
+    """Build what changed, in place or into the folder that the environment names."""
+    folder = os.environ.get("TICKWIRE_BUILD_INTO")
+    into = ["--build-lib", folder, "--build-temp", f"{folder}.o"] if folder else ["--inplace"]
+    _setup(sys.argv[1:] or None, ["-q", "build_ext", *into])
 
 
 if __name__ == "__main__":

@@ -39,17 +39,25 @@ CARD_SYMBOLS = 1023
 
 
 def appliance_text(
-    as_root: bool, path: str, journal: Path, *, has_card: bool = False, planted: str = ""
+    as_root: bool,
+    path: str,
+    journal: Path,
+    *,
+    has_card: bool = False,
+    planted: str = "",
+    send: str = "ordinary",
 ) -> str:
     """The appliance's configuration; it spins on a core of its own where there is one to spare.
 
     ``has_card``: the gateware is in the path; ``planted``: a limit that it gets otherwise.
+    ``send``: how orders leave.
     """
     cores = sorted(os.sched_getaffinity(0))
     text = (EXAMPLES / "appliance.toml").read_text()
     if has_card:
         text = replaced(text, r"^symbols = 65_536", f"symbols = {CARD_SYMBOLS}")
         text += f'\n[offload]\ndevice = "fpga-sim"\nplant_difference = "{planted}"\n'
+    text = replaced(text, r'^send = "ordinary"', f'send = "{send}"')
     text = replaced(text, r'^path = "af_xdp"', f'path = "{path}"')
     text = replaced(text, r'^path = "journal.bin"', f'path = "{journal}"')
     if len(cores) > 1:

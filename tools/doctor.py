@@ -176,6 +176,8 @@ def packet_paths() -> Iterator[Finding]:
         )
     else:
         yield Finding("packet paths", "af_xdp", "good", "the kernel gives sockets")
+    yield packet_rings()
+    yield verbs_devices()
     for name, purpose in (("tcpdump", "captures to verify"), ("tshark", "witness in the tests")):
         there = shutil.which(name)
         yield Finding(
@@ -185,6 +187,44 @@ def packet_paths() -> Iterator[Finding]:
             there or "not there",
             "" if there else f"apt-get install {name}: {purpose}",
         )
+
+
+def verbs_devices() -> Finding:
+    """Which RDMA devices there are."""
+    from nic.port import PortError
+
+    area, name = "packet paths", "verbs"
+    try:
+        from nic.verbs.device import device_names
+    except ImportError:
+        advice = "install libibverbs-dev and start tools/tickwire again"
+        return Finding(area, name, "note", "the port was not built", advice)
+    try:
+        found = device_names()
+    except PortError as error:
+        found, reason = [], str(error)
+    else:
+        reason = "no RDMA device"
+    if found:
+        return Finding(area, name, "good", f"RDMA devices: {', '.join(found)}")
+    return Finding(area, name, "note", reason, "an RDMA card, or rdma link add rxe0 type rxe ...")
+
+
+def packet_rings() -> Finding:
+    """Whether AF_PACKET rings of both versions can be made; tried without any interface."""
+    from nic.packet_socket import PacketSocket
+    from nic.port import PortError
+
+    try:
+        for by_block in (False, True):
+            with contextlib.closing(PacketSocket("af_packet", by_block)) as tried:
+                tried.make_receive_ring(4, 4096, 1)
+                tried.make_transmit_ring(4, 1518)
+                tried.map_rings()
+    except PortError as error:
+        advice = "run as root on a kernel of 4.20 or newer with CONFIG_PACKET"
+        return Finding("packet paths", "af_packet", "missing", str(error), advice)
+    return Finding("packet paths", "af_packet", "good", "mapped rings by frame and by block work")
 
 
 def interfaces() -> Iterator[Finding]:

@@ -12,6 +12,8 @@ import importlib
 import sys
 from pathlib import Path
 
+from host.publish import page as feed_page
+from host.remote import page as strategies_page
 from host.risk import page as risk_page
 from nic.enumeration import ids_text
 from nic.offload import page as offload_page
@@ -21,9 +23,13 @@ from nic.wire import page
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYOUTS = {
+    "host.ipc.broadcast_layout": "BROADCAST",
+    "host.ipc.event_layout": "FEED",
     "host.ipc.layout": "RING",
+    "host.ipc.order_layout": "ORDER_LINE",
     "host.journal.layout": "JOURNAL_LAYOUT",
     "nic.offload.records": "OFFLOAD",
+    "nic.verbs.layout": "RDMA_RING",
 }
 """Tables of records that never leave the machine: module and name of the table."""
 
@@ -41,6 +47,8 @@ def outputs() -> dict[Path, str]:
             tables = importlib.import_module(module).ENUMERATIONS
             found[path.parent / "ids.pxd"] = ids_text(module, tables)
     found[ROOT / "docs" / "wire-formats.md"] = page.page_text()
+    found[ROOT / "docs" / "feed-following.md"] = feed_page.page_text()
+    found[ROOT / "docs" / "strategy-hosts.md"] = strategies_page.page_text()
     found[ROOT / "docs" / "risk.md"] = risk_page.page_text()
     found[ROOT / "docs" / "registers.md"] = offload_page.page_text()
     return found

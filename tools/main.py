@@ -18,10 +18,12 @@ VERBS = {
     "test": "the tests and the house rules",
     "replay": "a capture through feed handler, book and strategy",
     "run": "the appliance by itself, as a configuration says",
+    "follow": "follow the feed that an appliance publishes in this machine",
     "exchange": "the simulated exchange by itself, as a configuration says",
     "verify": "prove that a capture holds what the journal recorded",
     "doctor": "what this machine supports, and what to do about the rest",
     "bench": "the benchmarks, each beside its peers",
+    "soak": "billions of events through the broadcast ring, each checked",
     "hw": "the gateware: build, test, prove, report",
 }
 

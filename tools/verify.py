@@ -4,6 +4,7 @@
 Every order on the wire has a recorded risk pass and equals the recorded packet byte for byte, in
 order; nothing that was recorded as sent is missing on the wire; every sequenced message on the wire
 was recorded, and every recorded one was on the wire; logins and account queries are accounted for.
+Where orders were sent past the kernel, each is on the wire once unless the kernel sent it again.
 What is no evidence either way (orders that a dying connection took along, a torn end) is named in
 ``notes``.
 """
@@ -15,7 +16,7 @@ from os import PathLike, fspath
 
 from nic.wire.soupbintcp import SOUPBINTCP
 from tools.verify_compare import WireConnection, WireSession, compare
-from tools.verify_journal import read_journal
+from tools.verify_journal import JournalFacts, read_journal
 from tools.verify_report import VerifyReport
 from tools.verify_streams import Connection, left_over, order_entry, packets, read
 
@@ -59,11 +60,30 @@ def verify(
     for text in facts.faults:
         report.differ("journal", text)
     compare(sessions, facts, report)
+    count_sends(connections, facts, report)
     if report.lost_with_connection:
         report.notes.append(
             f"{report.lost_with_connection} packets recorded as sent died with their connection"
         )
     return report
+
+
+def count_sends(connections: list[Connection], facts: JournalFacts, report: VerifyReport) -> None:
+    """Delegated segments are on the wire once, but for what the kernel sent again.
+
+    With several captures a repetition may be the same segment captured twice: no evidence.
+    """
+    report.sent_segments = sum(found.to_server.segments for found in connections)
+    report.sent_again = sum(found.to_server.repeated_segments for found in connections)
+    report.delegated_segments = facts.sends("sent")
+    report.retransmitted_segments = facts.sends("retransmitted_segments")
+    excess = report.sent_again - report.retransmitted_segments
+    if report.delegated_segments and excess > 0:
+        text = f"{excess} segments to the exchange were sent again, and not by the kernel"
+        if len(report.captures) == 1:
+            report.differ("sent_twice", text)
+        else:
+            report.notes.append(f"{text}, or were captured twice")
 
 
 def take_connection(

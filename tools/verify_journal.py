@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from os import PathLike
+from typing import Any
 
 from host.gateway.enumerations import DOWN
 from host.journal.enumerations import JOURNAL
@@ -19,6 +21,7 @@ _QUERY_SENT = JOURNAL.value("query_sent")
 _INBOUND = JOURNAL.value("inbound")
 _SESSION = JOURNAL.value("session")
 _CLOSED = JOURNAL.value("closed")
+_COUNTERS = JOURNAL.value("counters")
 _OUR_DOING = {DOWN.value("logged_out"), DOWN.value("stopped")}
 
 
@@ -53,6 +56,13 @@ class JournalFacts:
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     last_pass: int = 0
+    order_entry: dict[str, Any] | None = None
+    """How orders left, as the appliance counted it at its end."""
+
+    def sends(self, name: str) -> int:
+        """A counter of order entry over all venues; 0 where the journal says nothing."""
+        venues = (self.order_entry or {}).get("venues", {})
+        return sum(counters.get(name, 0) for counters in venues.values())
 
 
 def read_journal(path: str | PathLike[str]) -> JournalFacts:
@@ -70,6 +80,8 @@ def read_journal(path: str | PathLike[str]) -> JournalFacts:
                 _take_unsent(record, venues, facts)
             elif number == _SESSION:
                 _take_session(record, venues, facts)
+            elif number == _COUNTERS:
+                facts.order_entry = json.loads(record.payload).get("order_entry")
             elif number == _CLOSED and (refused := _int(record.fields["refused"])):
                 facts.notes.append(f"the journal refused {refused} records")
         if reader.tear is not None:

@@ -27,6 +27,14 @@ class VerifyReport:
     lost_with_connection: int = 0
     repeated_segments: int = 0
     reordered_segments: int = 0
+    sent_segments: int = 0
+    """Segments with bytes to the exchange, repetitions included."""
+
+    sent_again: int = 0
+    """Of these, repetitions."""
+
+    delegated_segments: int = 0
+    retransmitted_segments: int = 0
     packets: Counter[str] = field(default_factory=Counter)
     differences: list[str] = field(default_factory=list)
     difference_counts: Counter[str] = field(default_factory=Counter)
@@ -53,6 +61,9 @@ class VerifyReport:
             f"  orders: {self.orders_on_wire:,} on the wire, {self.orders_recorded:,} recorded",
             f"  sequenced messages: {self.messages_on_wire:,} on the wire, "
             f"{self.messages_recorded:,} recorded",
+            f"  segments to the exchange: {self.sent_segments:,}, of these {self.sent_again:,} "
+            f"repeated; recorded: {self.delegated_segments:,} delegated, "
+            f"{self.retransmitted_segments:,} retransmitted by the kernel",
             *(f"  {name.replace('_', ' ')}: {n:,}" for name, n in sorted(self.packets.items())),
             *(f"  {name.replace('_', ' ')}: {n:,}" for name, n in self.difference_counts.items()),
             *(f"  {text}" for text in self.differences),
@@ -77,6 +88,10 @@ class VerifyReport:
             "lost_with_connection": self.lost_with_connection,
             "repeated_segments": self.repeated_segments,
             "reordered_segments": self.reordered_segments,
+            "sent_segments": self.sent_segments,
+            "sent_again": self.sent_again,
+            "delegated_segments": self.delegated_segments,
+            "retransmitted_segments": self.retransmitted_segments,
             "packets": dict(sorted(self.packets.items())),
             "difference_counts": dict(self.difference_counts),
             "differences": self.differences,

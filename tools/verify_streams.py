@@ -43,6 +43,9 @@ class HalfStream:
     acknowledged: int = 0
     """Offset up to which the other side said that it has the bytes."""
 
+    segments: int = 0
+    """Segments with bytes, repetitions included."""
+
     repeated_segments: int = 0
     reordered_segments: int = 0
     conflicts: list[int] = field(default_factory=list)
@@ -64,6 +67,7 @@ class HalfStream:
 
     def add(self, sequence_number: int, payload: bytes) -> None:
         """Take one segment's bytes."""
+        self.segments += 1
         if self.base is None:
             self.base = sequence_number
         offset = self.offset_of(sequence_number)

@@ -143,7 +143,9 @@ cdef class MarketMaker(FastStrategy):
                 quote.replaced = 0
             elif event.user_ref_num == quote.handle:
                 quote.handle = 0
-                if event.kind == REPORT_REJECTED:  # of a replace: the order it named stands
+                # a replace that was refused, by the exchange or (0) by a gate on another host: the
+                # order that it named stands
+                if event.kind == REPORT_REJECTED or event.kind == 0:
                     quote.handle = quote.replaced
                     quote.price = quote.replaced_price
                 quote.replaced = 0

@@ -125,7 +125,7 @@ class MarketMaker(Strategy):
                 quote.replaced = 0
             elif number == quote.handle:
                 quote.handle = 0
-                if kind == "rejected":  # of a replace: the order it named stands
+                if kind in ("rejected", "refused"):  # of a replace: the order it named stands
                     quote.handle, quote.price = quote.replaced, quote.replaced_price
                 quote.replaced, quote.is_pending = 0, False
         elif number == quote.handle and kind in ("accepted", "replaced"):

@@ -26,7 +26,11 @@ from nic.wire.internet_codec cimport (
     InternetTcp,
     internet_tcp_check_length,
     internet_tcp_decode,
-    internet_tcp_encode)
+    internet_tcp_encode,
+    InternetTcpTimestamps,
+    internet_tcp_timestamps_check_length,
+    internet_tcp_timestamps_decode,
+    internet_tcp_timestamps_encode)
 from nic.wire.moldudp64_codec cimport (
     Moldudp64Header,
     moldudp64_header_check_length,
@@ -616,178 +620,180 @@ cdef size_t _struct_size(int message):
     elif message == 4:
         return sizeof(InternetTcp)
     elif message == 5:
-        return sizeof(Moldudp64Header)
+        return sizeof(InternetTcpTimestamps)
     elif message == 6:
-        return sizeof(Moldudp64Block)
+        return sizeof(Moldudp64Header)
     elif message == 7:
-        return sizeof(SoupbintcpDebug)
+        return sizeof(Moldudp64Block)
     elif message == 8:
-        return sizeof(SoupbintcpLoginAccepted)
+        return sizeof(SoupbintcpDebug)
     elif message == 9:
-        return sizeof(SoupbintcpLoginRejected)
+        return sizeof(SoupbintcpLoginAccepted)
     elif message == 10:
-        return sizeof(SoupbintcpSequencedData)
+        return sizeof(SoupbintcpLoginRejected)
     elif message == 11:
-        return sizeof(SoupbintcpServerHeartbeat)
+        return sizeof(SoupbintcpSequencedData)
     elif message == 12:
-        return sizeof(SoupbintcpEndOfSession)
+        return sizeof(SoupbintcpServerHeartbeat)
     elif message == 13:
-        return sizeof(SoupbintcpLoginRequest)
+        return sizeof(SoupbintcpEndOfSession)
     elif message == 14:
-        return sizeof(SoupbintcpUnsequencedData)
+        return sizeof(SoupbintcpLoginRequest)
     elif message == 15:
-        return sizeof(SoupbintcpClientHeartbeat)
+        return sizeof(SoupbintcpUnsequencedData)
     elif message == 16:
-        return sizeof(SoupbintcpLogoutRequest)
+        return sizeof(SoupbintcpClientHeartbeat)
     elif message == 17:
-        return sizeof(BinaryfileBlock)
+        return sizeof(SoupbintcpLogoutRequest)
     elif message == 18:
-        return sizeof(Itch50SystemEvent)
+        return sizeof(BinaryfileBlock)
     elif message == 19:
-        return sizeof(Itch50StockDirectory)
+        return sizeof(Itch50SystemEvent)
     elif message == 20:
-        return sizeof(Itch50StockTradingAction)
+        return sizeof(Itch50StockDirectory)
     elif message == 21:
-        return sizeof(Itch50RegShoRestriction)
+        return sizeof(Itch50StockTradingAction)
     elif message == 22:
-        return sizeof(Itch50MarketParticipantPosition)
+        return sizeof(Itch50RegShoRestriction)
     elif message == 23:
-        return sizeof(Itch50MwcbDeclineLevel)
+        return sizeof(Itch50MarketParticipantPosition)
     elif message == 24:
-        return sizeof(Itch50MwcbStatus)
+        return sizeof(Itch50MwcbDeclineLevel)
     elif message == 25:
-        return sizeof(Itch50IpoQuotingPeriodUpdate)
+        return sizeof(Itch50MwcbStatus)
     elif message == 26:
-        return sizeof(Itch50LuldAuctionCollar)
+        return sizeof(Itch50IpoQuotingPeriodUpdate)
     elif message == 27:
-        return sizeof(Itch50OperationalHalt)
+        return sizeof(Itch50LuldAuctionCollar)
     elif message == 28:
-        return sizeof(Itch50AddOrder)
+        return sizeof(Itch50OperationalHalt)
     elif message == 29:
-        return sizeof(Itch50AddOrderWithMpid)
+        return sizeof(Itch50AddOrder)
     elif message == 30:
-        return sizeof(Itch50OrderExecuted)
+        return sizeof(Itch50AddOrderWithMpid)
     elif message == 31:
-        return sizeof(Itch50OrderExecutedWithPrice)
+        return sizeof(Itch50OrderExecuted)
     elif message == 32:
-        return sizeof(Itch50OrderCancel)
+        return sizeof(Itch50OrderExecutedWithPrice)
     elif message == 33:
-        return sizeof(Itch50OrderDelete)
+        return sizeof(Itch50OrderCancel)
     elif message == 34:
-        return sizeof(Itch50OrderReplace)
+        return sizeof(Itch50OrderDelete)
     elif message == 35:
-        return sizeof(Itch50Trade)
+        return sizeof(Itch50OrderReplace)
     elif message == 36:
-        return sizeof(Itch50CrossTrade)
+        return sizeof(Itch50Trade)
     elif message == 37:
-        return sizeof(Itch50BrokenTrade)
+        return sizeof(Itch50CrossTrade)
     elif message == 38:
-        return sizeof(Itch50NetOrderImbalanceIndicator)
+        return sizeof(Itch50BrokenTrade)
     elif message == 39:
-        return sizeof(Itch50RetailPriceImprovementIndicator)
+        return sizeof(Itch50NetOrderImbalanceIndicator)
     elif message == 40:
-        return sizeof(Itch50DirectListingWithCapitalRaise)
+        return sizeof(Itch50RetailPriceImprovementIndicator)
     elif message == 41:
-        return sizeof(Glimpse50SystemEvent)
+        return sizeof(Itch50DirectListingWithCapitalRaise)
     elif message == 42:
-        return sizeof(Glimpse50StockDirectory)
+        return sizeof(Glimpse50SystemEvent)
     elif message == 43:
-        return sizeof(Glimpse50StockTradingAction)
+        return sizeof(Glimpse50StockDirectory)
     elif message == 44:
-        return sizeof(Glimpse50RegShoRestriction)
+        return sizeof(Glimpse50StockTradingAction)
     elif message == 45:
-        return sizeof(Glimpse50OperationalHalt)
+        return sizeof(Glimpse50RegShoRestriction)
     elif message == 46:
-        return sizeof(Glimpse50RetailPriceImprovementIndicator)
+        return sizeof(Glimpse50OperationalHalt)
     elif message == 47:
-        return sizeof(Glimpse50AddOrder)
+        return sizeof(Glimpse50RetailPriceImprovementIndicator)
     elif message == 48:
-        return sizeof(Glimpse50AddOrderWithMpid)
+        return sizeof(Glimpse50AddOrder)
     elif message == 49:
-        return sizeof(Glimpse50EndOfSnapshot)
+        return sizeof(Glimpse50AddOrderWithMpid)
     elif message == 50:
-        return sizeof(Ouch50EnterOrder)
+        return sizeof(Glimpse50EndOfSnapshot)
     elif message == 51:
-        return sizeof(Ouch50ReplaceOrderRequest)
+        return sizeof(Ouch50EnterOrder)
     elif message == 52:
-        return sizeof(Ouch50CancelOrderRequest)
+        return sizeof(Ouch50ReplaceOrderRequest)
     elif message == 53:
-        return sizeof(Ouch50ModifyOrderRequest)
+        return sizeof(Ouch50CancelOrderRequest)
     elif message == 54:
-        return sizeof(Ouch50MassCancelRequest)
+        return sizeof(Ouch50ModifyOrderRequest)
     elif message == 55:
-        return sizeof(Ouch50DisableOrderEntryRequest)
+        return sizeof(Ouch50MassCancelRequest)
     elif message == 56:
-        return sizeof(Ouch50EnableOrderEntryRequest)
+        return sizeof(Ouch50DisableOrderEntryRequest)
     elif message == 57:
-        return sizeof(Ouch50AccountQueryRequest)
+        return sizeof(Ouch50EnableOrderEntryRequest)
     elif message == 58:
-        return sizeof(Ouch50SystemEvent)
+        return sizeof(Ouch50AccountQueryRequest)
     elif message == 59:
-        return sizeof(Ouch50OrderAccepted)
+        return sizeof(Ouch50SystemEvent)
     elif message == 60:
-        return sizeof(Ouch50OrderReplaced)
+        return sizeof(Ouch50OrderAccepted)
     elif message == 61:
-        return sizeof(Ouch50OrderCanceled)
+        return sizeof(Ouch50OrderReplaced)
     elif message == 62:
-        return sizeof(Ouch50AiqCanceled)
+        return sizeof(Ouch50OrderCanceled)
     elif message == 63:
-        return sizeof(Ouch50OrderExecuted)
+        return sizeof(Ouch50AiqCanceled)
     elif message == 64:
-        return sizeof(Ouch50BrokenTrade)
+        return sizeof(Ouch50OrderExecuted)
     elif message == 65:
-        return sizeof(Ouch50Rejected)
+        return sizeof(Ouch50BrokenTrade)
     elif message == 66:
-        return sizeof(Ouch50CancelPending)
+        return sizeof(Ouch50Rejected)
     elif message == 67:
-        return sizeof(Ouch50CancelReject)
+        return sizeof(Ouch50CancelPending)
     elif message == 68:
-        return sizeof(Ouch50OrderPriorityUpdate)
+        return sizeof(Ouch50CancelReject)
     elif message == 69:
-        return sizeof(Ouch50OrderModified)
+        return sizeof(Ouch50OrderPriorityUpdate)
     elif message == 70:
-        return sizeof(Ouch50OrderRestated)
+        return sizeof(Ouch50OrderModified)
     elif message == 71:
-        return sizeof(Ouch50MassCancelResponse)
+        return sizeof(Ouch50OrderRestated)
     elif message == 72:
-        return sizeof(Ouch50DisableOrderEntryResponse)
+        return sizeof(Ouch50MassCancelResponse)
     elif message == 73:
-        return sizeof(Ouch50EnableOrderEntryResponse)
+        return sizeof(Ouch50DisableOrderEntryResponse)
     elif message == 74:
-        return sizeof(Ouch50AccountQueryResponse)
+        return sizeof(Ouch50EnableOrderEntryResponse)
     elif message == 75:
-        return sizeof(IextpHeader)
+        return sizeof(Ouch50AccountQueryResponse)
     elif message == 76:
-        return sizeof(IextpBlock)
+        return sizeof(IextpHeader)
     elif message == 77:
-        return sizeof(IextpGapFillRequest)
+        return sizeof(IextpBlock)
     elif message == 78:
-        return sizeof(IextpGapFillRange)
+        return sizeof(IextpGapFillRequest)
     elif message == 79:
-        return sizeof(Deep10SystemEvent)
+        return sizeof(IextpGapFillRange)
     elif message == 80:
-        return sizeof(Deep10SecurityDirectory)
+        return sizeof(Deep10SystemEvent)
     elif message == 81:
-        return sizeof(Deep10TradingStatus)
+        return sizeof(Deep10SecurityDirectory)
     elif message == 82:
-        return sizeof(Deep10RetailLiquidityIndicator)
+        return sizeof(Deep10TradingStatus)
     elif message == 83:
-        return sizeof(Deep10OperationalHaltStatus)
+        return sizeof(Deep10RetailLiquidityIndicator)
     elif message == 84:
-        return sizeof(Deep10ShortSalePriceTestStatus)
+        return sizeof(Deep10OperationalHaltStatus)
     elif message == 85:
-        return sizeof(Deep10SecurityEvent)
+        return sizeof(Deep10ShortSalePriceTestStatus)
     elif message == 86:
-        return sizeof(Deep10PriceLevelUpdateBuy)
+        return sizeof(Deep10SecurityEvent)
     elif message == 87:
-        return sizeof(Deep10PriceLevelUpdateSell)
+        return sizeof(Deep10PriceLevelUpdateBuy)
     elif message == 88:
-        return sizeof(Deep10TradeReport)
+        return sizeof(Deep10PriceLevelUpdateSell)
     elif message == 89:
-        return sizeof(Deep10TradeBreak)
+        return sizeof(Deep10TradeReport)
     elif message == 90:
-        return sizeof(Deep10OfficialPrice)
+        return sizeof(Deep10TradeBreak)
     elif message == 91:
+        return sizeof(Deep10OfficialPrice)
+    elif message == 92:
         return sizeof(Deep10AuctionInformation)
     return 0
 
@@ -804,178 +810,180 @@ cdef int _check_length(int message, const uint8_t *m, uint32_t length):
     elif message == 4:
         return internet_tcp_check_length(m, length)
     elif message == 5:
-        return moldudp64_header_check_length(m, length)
+        return internet_tcp_timestamps_check_length(m, length)
     elif message == 6:
-        return moldudp64_block_check_length(m, length)
+        return moldudp64_header_check_length(m, length)
     elif message == 7:
-        return soupbintcp_debug_check_length(m, length)
+        return moldudp64_block_check_length(m, length)
     elif message == 8:
-        return soupbintcp_login_accepted_check_length(m, length)
+        return soupbintcp_debug_check_length(m, length)
     elif message == 9:
-        return soupbintcp_login_rejected_check_length(m, length)
+        return soupbintcp_login_accepted_check_length(m, length)
     elif message == 10:
-        return soupbintcp_sequenced_data_check_length(m, length)
+        return soupbintcp_login_rejected_check_length(m, length)
     elif message == 11:
-        return soupbintcp_server_heartbeat_check_length(m, length)
+        return soupbintcp_sequenced_data_check_length(m, length)
     elif message == 12:
-        return soupbintcp_end_of_session_check_length(m, length)
+        return soupbintcp_server_heartbeat_check_length(m, length)
     elif message == 13:
-        return soupbintcp_login_request_check_length(m, length)
+        return soupbintcp_end_of_session_check_length(m, length)
     elif message == 14:
-        return soupbintcp_unsequenced_data_check_length(m, length)
+        return soupbintcp_login_request_check_length(m, length)
     elif message == 15:
-        return soupbintcp_client_heartbeat_check_length(m, length)
+        return soupbintcp_unsequenced_data_check_length(m, length)
     elif message == 16:
-        return soupbintcp_logout_request_check_length(m, length)
+        return soupbintcp_client_heartbeat_check_length(m, length)
     elif message == 17:
-        return binaryfile_block_check_length(m, length)
+        return soupbintcp_logout_request_check_length(m, length)
     elif message == 18:
-        return itch50_system_event_check_length(m, length)
+        return binaryfile_block_check_length(m, length)
     elif message == 19:
-        return itch50_stock_directory_check_length(m, length)
+        return itch50_system_event_check_length(m, length)
     elif message == 20:
-        return itch50_stock_trading_action_check_length(m, length)
+        return itch50_stock_directory_check_length(m, length)
     elif message == 21:
-        return itch50_reg_sho_restriction_check_length(m, length)
+        return itch50_stock_trading_action_check_length(m, length)
     elif message == 22:
-        return itch50_market_participant_position_check_length(m, length)
+        return itch50_reg_sho_restriction_check_length(m, length)
     elif message == 23:
-        return itch50_mwcb_decline_level_check_length(m, length)
+        return itch50_market_participant_position_check_length(m, length)
     elif message == 24:
-        return itch50_mwcb_status_check_length(m, length)
+        return itch50_mwcb_decline_level_check_length(m, length)
     elif message == 25:
-        return itch50_ipo_quoting_period_update_check_length(m, length)
+        return itch50_mwcb_status_check_length(m, length)
     elif message == 26:
-        return itch50_luld_auction_collar_check_length(m, length)
+        return itch50_ipo_quoting_period_update_check_length(m, length)
     elif message == 27:
-        return itch50_operational_halt_check_length(m, length)
+        return itch50_luld_auction_collar_check_length(m, length)
     elif message == 28:
-        return itch50_add_order_check_length(m, length)
+        return itch50_operational_halt_check_length(m, length)
     elif message == 29:
-        return itch50_add_order_with_mpid_check_length(m, length)
+        return itch50_add_order_check_length(m, length)
     elif message == 30:
-        return itch50_order_executed_check_length(m, length)
+        return itch50_add_order_with_mpid_check_length(m, length)
     elif message == 31:
-        return itch50_order_executed_with_price_check_length(m, length)
+        return itch50_order_executed_check_length(m, length)
     elif message == 32:
-        return itch50_order_cancel_check_length(m, length)
+        return itch50_order_executed_with_price_check_length(m, length)
     elif message == 33:
-        return itch50_order_delete_check_length(m, length)
+        return itch50_order_cancel_check_length(m, length)
     elif message == 34:
-        return itch50_order_replace_check_length(m, length)
+        return itch50_order_delete_check_length(m, length)
     elif message == 35:
-        return itch50_trade_check_length(m, length)
+        return itch50_order_replace_check_length(m, length)
     elif message == 36:
-        return itch50_cross_trade_check_length(m, length)
+        return itch50_trade_check_length(m, length)
     elif message == 37:
-        return itch50_broken_trade_check_length(m, length)
+        return itch50_cross_trade_check_length(m, length)
     elif message == 38:
-        return itch50_net_order_imbalance_indicator_check_length(m, length)
+        return itch50_broken_trade_check_length(m, length)
     elif message == 39:
-        return itch50_retail_price_improvement_indicator_check_length(m, length)
+        return itch50_net_order_imbalance_indicator_check_length(m, length)
     elif message == 40:
-        return itch50_direct_listing_with_capital_raise_check_length(m, length)
+        return itch50_retail_price_improvement_indicator_check_length(m, length)
     elif message == 41:
-        return glimpse50_system_event_check_length(m, length)
+        return itch50_direct_listing_with_capital_raise_check_length(m, length)
     elif message == 42:
-        return glimpse50_stock_directory_check_length(m, length)
+        return glimpse50_system_event_check_length(m, length)
     elif message == 43:
-        return glimpse50_stock_trading_action_check_length(m, length)
+        return glimpse50_stock_directory_check_length(m, length)
     elif message == 44:
-        return glimpse50_reg_sho_restriction_check_length(m, length)
+        return glimpse50_stock_trading_action_check_length(m, length)
     elif message == 45:
-        return glimpse50_operational_halt_check_length(m, length)
+        return glimpse50_reg_sho_restriction_check_length(m, length)
     elif message == 46:
-        return glimpse50_retail_price_improvement_indicator_check_length(m, length)
+        return glimpse50_operational_halt_check_length(m, length)
     elif message == 47:
-        return glimpse50_add_order_check_length(m, length)
+        return glimpse50_retail_price_improvement_indicator_check_length(m, length)
     elif message == 48:
-        return glimpse50_add_order_with_mpid_check_length(m, length)
+        return glimpse50_add_order_check_length(m, length)
     elif message == 49:
-        return glimpse50_end_of_snapshot_check_length(m, length)
+        return glimpse50_add_order_with_mpid_check_length(m, length)
     elif message == 50:
-        return ouch50_enter_order_check_length(m, length)
+        return glimpse50_end_of_snapshot_check_length(m, length)
     elif message == 51:
-        return ouch50_replace_order_request_check_length(m, length)
+        return ouch50_enter_order_check_length(m, length)
     elif message == 52:
-        return ouch50_cancel_order_request_check_length(m, length)
+        return ouch50_replace_order_request_check_length(m, length)
     elif message == 53:
-        return ouch50_modify_order_request_check_length(m, length)
+        return ouch50_cancel_order_request_check_length(m, length)
     elif message == 54:
-        return ouch50_mass_cancel_request_check_length(m, length)
+        return ouch50_modify_order_request_check_length(m, length)
     elif message == 55:
-        return ouch50_disable_order_entry_request_check_length(m, length)
+        return ouch50_mass_cancel_request_check_length(m, length)
     elif message == 56:
-        return ouch50_enable_order_entry_request_check_length(m, length)
+        return ouch50_disable_order_entry_request_check_length(m, length)
     elif message == 57:
-        return ouch50_account_query_request_check_length(m, length)
+        return ouch50_enable_order_entry_request_check_length(m, length)
     elif message == 58:
-        return ouch50_system_event_check_length(m, length)
+        return ouch50_account_query_request_check_length(m, length)
     elif message == 59:
-        return ouch50_order_accepted_check_length(m, length)
+        return ouch50_system_event_check_length(m, length)
     elif message == 60:
-        return ouch50_order_replaced_check_length(m, length)
+        return ouch50_order_accepted_check_length(m, length)
     elif message == 61:
-        return ouch50_order_canceled_check_length(m, length)
+        return ouch50_order_replaced_check_length(m, length)
     elif message == 62:
-        return ouch50_aiq_canceled_check_length(m, length)
+        return ouch50_order_canceled_check_length(m, length)
     elif message == 63:
-        return ouch50_order_executed_check_length(m, length)
+        return ouch50_aiq_canceled_check_length(m, length)
     elif message == 64:
-        return ouch50_broken_trade_check_length(m, length)
+        return ouch50_order_executed_check_length(m, length)
     elif message == 65:
-        return ouch50_rejected_check_length(m, length)
+        return ouch50_broken_trade_check_length(m, length)
     elif message == 66:
-        return ouch50_cancel_pending_check_length(m, length)
+        return ouch50_rejected_check_length(m, length)
     elif message == 67:
-        return ouch50_cancel_reject_check_length(m, length)
+        return ouch50_cancel_pending_check_length(m, length)
     elif message == 68:
-        return ouch50_order_priority_update_check_length(m, length)
+        return ouch50_cancel_reject_check_length(m, length)
     elif message == 69:
-        return ouch50_order_modified_check_length(m, length)
+        return ouch50_order_priority_update_check_length(m, length)
     elif message == 70:
-        return ouch50_order_restated_check_length(m, length)
+        return ouch50_order_modified_check_length(m, length)
     elif message == 71:
-        return ouch50_mass_cancel_response_check_length(m, length)
+        return ouch50_order_restated_check_length(m, length)
     elif message == 72:
-        return ouch50_disable_order_entry_response_check_length(m, length)
+        return ouch50_mass_cancel_response_check_length(m, length)
     elif message == 73:
-        return ouch50_enable_order_entry_response_check_length(m, length)
+        return ouch50_disable_order_entry_response_check_length(m, length)
     elif message == 74:
-        return ouch50_account_query_response_check_length(m, length)
+        return ouch50_enable_order_entry_response_check_length(m, length)
     elif message == 75:
-        return iextp_header_check_length(m, length)
+        return ouch50_account_query_response_check_length(m, length)
     elif message == 76:
-        return iextp_block_check_length(m, length)
+        return iextp_header_check_length(m, length)
     elif message == 77:
-        return iextp_gap_fill_request_check_length(m, length)
+        return iextp_block_check_length(m, length)
     elif message == 78:
-        return iextp_gap_fill_range_check_length(m, length)
+        return iextp_gap_fill_request_check_length(m, length)
     elif message == 79:
-        return deep10_system_event_check_length(m, length)
+        return iextp_gap_fill_range_check_length(m, length)
     elif message == 80:
-        return deep10_security_directory_check_length(m, length)
+        return deep10_system_event_check_length(m, length)
     elif message == 81:
-        return deep10_trading_status_check_length(m, length)
+        return deep10_security_directory_check_length(m, length)
     elif message == 82:
-        return deep10_retail_liquidity_indicator_check_length(m, length)
+        return deep10_trading_status_check_length(m, length)
     elif message == 83:
-        return deep10_operational_halt_status_check_length(m, length)
+        return deep10_retail_liquidity_indicator_check_length(m, length)
     elif message == 84:
-        return deep10_short_sale_price_test_status_check_length(m, length)
+        return deep10_operational_halt_status_check_length(m, length)
     elif message == 85:
-        return deep10_security_event_check_length(m, length)
+        return deep10_short_sale_price_test_status_check_length(m, length)
     elif message == 86:
-        return deep10_price_level_update_buy_check_length(m, length)
+        return deep10_security_event_check_length(m, length)
     elif message == 87:
-        return deep10_price_level_update_sell_check_length(m, length)
+        return deep10_price_level_update_buy_check_length(m, length)
     elif message == 88:
-        return deep10_trade_report_check_length(m, length)
+        return deep10_price_level_update_sell_check_length(m, length)
     elif message == 89:
-        return deep10_trade_break_check_length(m, length)
+        return deep10_trade_report_check_length(m, length)
     elif message == 90:
-        return deep10_official_price_check_length(m, length)
+        return deep10_trade_break_check_length(m, length)
     elif message == 91:
+        return deep10_official_price_check_length(m, length)
+    elif message == 92:
         return deep10_auction_information_check_length(m, length)
     return CHECK_UNKNOWN_TYPE
 
@@ -992,213 +1000,215 @@ cdef void _decode_struct(int number, const uint8_t *m, size_t size, uint8_t *out
     elif number == 4:
         internet_tcp_decode(m, <InternetTcp *> out)
     elif number == 5:
-        moldudp64_header_decode(m, <Moldudp64Header *> out)
+        internet_tcp_timestamps_decode(m, <InternetTcpTimestamps *> out)
     elif number == 6:
-        moldudp64_block_decode(m, <Moldudp64Block *> out)
+        moldudp64_header_decode(m, <Moldudp64Header *> out)
     elif number == 7:
-        soupbintcp_debug_decode(m, <SoupbintcpDebug *> out)
+        moldudp64_block_decode(m, <Moldudp64Block *> out)
     elif number == 8:
-        soupbintcp_login_accepted_decode(m, <SoupbintcpLoginAccepted *> out)
+        soupbintcp_debug_decode(m, <SoupbintcpDebug *> out)
     elif number == 9:
-        soupbintcp_login_rejected_decode(m, <SoupbintcpLoginRejected *> out)
+        soupbintcp_login_accepted_decode(m, <SoupbintcpLoginAccepted *> out)
     elif number == 10:
-        soupbintcp_sequenced_data_decode(m, <SoupbintcpSequencedData *> out)
+        soupbintcp_login_rejected_decode(m, <SoupbintcpLoginRejected *> out)
     elif number == 11:
-        soupbintcp_server_heartbeat_decode(m, <SoupbintcpServerHeartbeat *> out)
+        soupbintcp_sequenced_data_decode(m, <SoupbintcpSequencedData *> out)
     elif number == 12:
-        soupbintcp_end_of_session_decode(m, <SoupbintcpEndOfSession *> out)
+        soupbintcp_server_heartbeat_decode(m, <SoupbintcpServerHeartbeat *> out)
     elif number == 13:
-        soupbintcp_login_request_decode(m, <SoupbintcpLoginRequest *> out)
+        soupbintcp_end_of_session_decode(m, <SoupbintcpEndOfSession *> out)
     elif number == 14:
-        soupbintcp_unsequenced_data_decode(m, <SoupbintcpUnsequencedData *> out)
+        soupbintcp_login_request_decode(m, <SoupbintcpLoginRequest *> out)
     elif number == 15:
-        soupbintcp_client_heartbeat_decode(m, <SoupbintcpClientHeartbeat *> out)
+        soupbintcp_unsequenced_data_decode(m, <SoupbintcpUnsequencedData *> out)
     elif number == 16:
-        soupbintcp_logout_request_decode(m, <SoupbintcpLogoutRequest *> out)
+        soupbintcp_client_heartbeat_decode(m, <SoupbintcpClientHeartbeat *> out)
     elif number == 17:
-        binaryfile_block_decode(m, <BinaryfileBlock *> out)
+        soupbintcp_logout_request_decode(m, <SoupbintcpLogoutRequest *> out)
     elif number == 18:
-        itch50_system_event_decode(m, <Itch50SystemEvent *> out)
+        binaryfile_block_decode(m, <BinaryfileBlock *> out)
     elif number == 19:
-        itch50_stock_directory_decode(m, <Itch50StockDirectory *> out)
+        itch50_system_event_decode(m, <Itch50SystemEvent *> out)
     elif number == 20:
-        itch50_stock_trading_action_decode(m, <Itch50StockTradingAction *> out)
+        itch50_stock_directory_decode(m, <Itch50StockDirectory *> out)
     elif number == 21:
-        itch50_reg_sho_restriction_decode(m, <Itch50RegShoRestriction *> out)
+        itch50_stock_trading_action_decode(m, <Itch50StockTradingAction *> out)
     elif number == 22:
-        itch50_market_participant_position_decode(m, <Itch50MarketParticipantPosition *> out)
+        itch50_reg_sho_restriction_decode(m, <Itch50RegShoRestriction *> out)
     elif number == 23:
-        itch50_mwcb_decline_level_decode(m, <Itch50MwcbDeclineLevel *> out)
+        itch50_market_participant_position_decode(m, <Itch50MarketParticipantPosition *> out)
     elif number == 24:
-        itch50_mwcb_status_decode(m, <Itch50MwcbStatus *> out)
+        itch50_mwcb_decline_level_decode(m, <Itch50MwcbDeclineLevel *> out)
     elif number == 25:
-        itch50_ipo_quoting_period_update_decode(m, <Itch50IpoQuotingPeriodUpdate *> out)
+        itch50_mwcb_status_decode(m, <Itch50MwcbStatus *> out)
     elif number == 26:
-        itch50_luld_auction_collar_decode(m, <Itch50LuldAuctionCollar *> out)
+        itch50_ipo_quoting_period_update_decode(m, <Itch50IpoQuotingPeriodUpdate *> out)
     elif number == 27:
-        itch50_operational_halt_decode(m, <Itch50OperationalHalt *> out)
+        itch50_luld_auction_collar_decode(m, <Itch50LuldAuctionCollar *> out)
     elif number == 28:
-        itch50_add_order_decode(m, <Itch50AddOrder *> out)
+        itch50_operational_halt_decode(m, <Itch50OperationalHalt *> out)
     elif number == 29:
-        itch50_add_order_with_mpid_decode(m, <Itch50AddOrderWithMpid *> out)
+        itch50_add_order_decode(m, <Itch50AddOrder *> out)
     elif number == 30:
-        itch50_order_executed_decode(m, <Itch50OrderExecuted *> out)
+        itch50_add_order_with_mpid_decode(m, <Itch50AddOrderWithMpid *> out)
     elif number == 31:
-        itch50_order_executed_with_price_decode(m, <Itch50OrderExecutedWithPrice *> out)
+        itch50_order_executed_decode(m, <Itch50OrderExecuted *> out)
     elif number == 32:
-        itch50_order_cancel_decode(m, <Itch50OrderCancel *> out)
+        itch50_order_executed_with_price_decode(m, <Itch50OrderExecutedWithPrice *> out)
     elif number == 33:
-        itch50_order_delete_decode(m, <Itch50OrderDelete *> out)
+        itch50_order_cancel_decode(m, <Itch50OrderCancel *> out)
     elif number == 34:
-        itch50_order_replace_decode(m, <Itch50OrderReplace *> out)
+        itch50_order_delete_decode(m, <Itch50OrderDelete *> out)
     elif number == 35:
-        itch50_trade_decode(m, <Itch50Trade *> out)
+        itch50_order_replace_decode(m, <Itch50OrderReplace *> out)
     elif number == 36:
-        itch50_cross_trade_decode(m, <Itch50CrossTrade *> out)
+        itch50_trade_decode(m, <Itch50Trade *> out)
     elif number == 37:
-        itch50_broken_trade_decode(m, <Itch50BrokenTrade *> out)
+        itch50_cross_trade_decode(m, <Itch50CrossTrade *> out)
     elif number == 38:
-        itch50_net_order_imbalance_indicator_decode(m, <Itch50NetOrderImbalanceIndicator *> out)
+        itch50_broken_trade_decode(m, <Itch50BrokenTrade *> out)
     elif number == 39:
+        itch50_net_order_imbalance_indicator_decode(m, <Itch50NetOrderImbalanceIndicator *> out)
+    elif number == 40:
         itch50_retail_price_improvement_indicator_decode(
             m, <Itch50RetailPriceImprovementIndicator *> out)
-    elif number == 40:
+    elif number == 41:
         itch50_direct_listing_with_capital_raise_decode(
             m, <Itch50DirectListingWithCapitalRaise *> out)
-    elif number == 41:
-        glimpse50_system_event_decode(m, <Glimpse50SystemEvent *> out)
     elif number == 42:
-        glimpse50_stock_directory_decode(m, <Glimpse50StockDirectory *> out)
+        glimpse50_system_event_decode(m, <Glimpse50SystemEvent *> out)
     elif number == 43:
-        glimpse50_stock_trading_action_decode(m, <Glimpse50StockTradingAction *> out)
+        glimpse50_stock_directory_decode(m, <Glimpse50StockDirectory *> out)
     elif number == 44:
-        glimpse50_reg_sho_restriction_decode(m, <Glimpse50RegShoRestriction *> out)
+        glimpse50_stock_trading_action_decode(m, <Glimpse50StockTradingAction *> out)
     elif number == 45:
-        glimpse50_operational_halt_decode(m, <Glimpse50OperationalHalt *> out)
+        glimpse50_reg_sho_restriction_decode(m, <Glimpse50RegShoRestriction *> out)
     elif number == 46:
+        glimpse50_operational_halt_decode(m, <Glimpse50OperationalHalt *> out)
+    elif number == 47:
         glimpse50_retail_price_improvement_indicator_decode(
             m, <Glimpse50RetailPriceImprovementIndicator *> out)
-    elif number == 47:
-        glimpse50_add_order_decode(m, <Glimpse50AddOrder *> out)
     elif number == 48:
-        glimpse50_add_order_with_mpid_decode(m, <Glimpse50AddOrderWithMpid *> out)
+        glimpse50_add_order_decode(m, <Glimpse50AddOrder *> out)
     elif number == 49:
-        glimpse50_end_of_snapshot_decode(m, <Glimpse50EndOfSnapshot *> out)
+        glimpse50_add_order_with_mpid_decode(m, <Glimpse50AddOrderWithMpid *> out)
     elif number == 50:
-        ouch50_enter_order_decode(m, <Ouch50EnterOrder *> out)
+        glimpse50_end_of_snapshot_decode(m, <Glimpse50EndOfSnapshot *> out)
     elif number == 51:
-        ouch50_replace_order_request_decode(m, <Ouch50ReplaceOrderRequest *> out)
+        ouch50_enter_order_decode(m, <Ouch50EnterOrder *> out)
     elif number == 52:
+        ouch50_replace_order_request_decode(m, <Ouch50ReplaceOrderRequest *> out)
+    elif number == 53:
         ouch50_cancel_order_request_decode(m, <Ouch50CancelOrderRequest *> out)
         if size >= 11:
             (<Ouch50CancelOrderRequest *> out).appendage_length = (
                 ouch50_cancel_order_request_appendage_length(m))
-    elif number == 53:
+    elif number == 54:
         ouch50_modify_order_request_decode(m, <Ouch50ModifyOrderRequest *> out)
         if size >= 12:
             (<Ouch50ModifyOrderRequest *> out).appendage_length = (
                 ouch50_modify_order_request_appendage_length(m))
-    elif number == 54:
-        ouch50_mass_cancel_request_decode(m, <Ouch50MassCancelRequest *> out)
     elif number == 55:
-        ouch50_disable_order_entry_request_decode(m, <Ouch50DisableOrderEntryRequest *> out)
+        ouch50_mass_cancel_request_decode(m, <Ouch50MassCancelRequest *> out)
     elif number == 56:
-        ouch50_enable_order_entry_request_decode(m, <Ouch50EnableOrderEntryRequest *> out)
+        ouch50_disable_order_entry_request_decode(m, <Ouch50DisableOrderEntryRequest *> out)
     elif number == 57:
+        ouch50_enable_order_entry_request_decode(m, <Ouch50EnableOrderEntryRequest *> out)
+    elif number == 58:
         ouch50_account_query_request_decode(m, <Ouch50AccountQueryRequest *> out)
         if size >= 3:
             (<Ouch50AccountQueryRequest *> out).appendage_length = (
                 ouch50_account_query_request_appendage_length(m))
-    elif number == 58:
-        ouch50_system_event_decode(m, <Ouch50SystemEvent *> out)
     elif number == 59:
-        ouch50_order_accepted_decode(m, <Ouch50OrderAccepted *> out)
+        ouch50_system_event_decode(m, <Ouch50SystemEvent *> out)
     elif number == 60:
-        ouch50_order_replaced_decode(m, <Ouch50OrderReplaced *> out)
+        ouch50_order_accepted_decode(m, <Ouch50OrderAccepted *> out)
     elif number == 61:
+        ouch50_order_replaced_decode(m, <Ouch50OrderReplaced *> out)
+    elif number == 62:
         ouch50_order_canceled_decode(m, <Ouch50OrderCanceled *> out)
         if size >= 20:
             (<Ouch50OrderCanceled *> out).appendage_length = (
                 ouch50_order_canceled_appendage_length(m))
-    elif number == 62:
+    elif number == 63:
         ouch50_aiq_canceled_decode(m, <Ouch50AiqCanceled *> out)
         if size >= 34:
             (<Ouch50AiqCanceled *> out).appendage_length = ouch50_aiq_canceled_appendage_length(m)
-    elif number == 63:
-        ouch50_order_executed_decode(m, <Ouch50OrderExecuted *> out)
     elif number == 64:
+        ouch50_order_executed_decode(m, <Ouch50OrderExecuted *> out)
+    elif number == 65:
         ouch50_broken_trade_decode(m, <Ouch50BrokenTrade *> out)
         if size >= 38:
             (<Ouch50BrokenTrade *> out).appendage_length = ouch50_broken_trade_appendage_length(m)
-    elif number == 65:
+    elif number == 66:
         ouch50_rejected_decode(m, <Ouch50Rejected *> out)
         if size >= 31:
             (<Ouch50Rejected *> out).appendage_length = ouch50_rejected_appendage_length(m)
-    elif number == 66:
+    elif number == 67:
         ouch50_cancel_pending_decode(m, <Ouch50CancelPending *> out)
         if size >= 15:
             (<Ouch50CancelPending *> out).appendage_length = (
                 ouch50_cancel_pending_appendage_length(m))
-    elif number == 67:
+    elif number == 68:
         ouch50_cancel_reject_decode(m, <Ouch50CancelReject *> out)
         if size >= 15:
             (<Ouch50CancelReject *> out).appendage_length = ouch50_cancel_reject_appendage_length(m)
-    elif number == 68:
+    elif number == 69:
         ouch50_order_priority_update_decode(m, <Ouch50OrderPriorityUpdate *> out)
         if size >= 32:
             (<Ouch50OrderPriorityUpdate *> out).appendage_length = (
                 ouch50_order_priority_update_appendage_length(m))
-    elif number == 69:
+    elif number == 70:
         ouch50_order_modified_decode(m, <Ouch50OrderModified *> out)
         if size >= 20:
             (<Ouch50OrderModified *> out).appendage_length = (
                 ouch50_order_modified_appendage_length(m))
-    elif number == 70:
-        ouch50_order_restated_decode(m, <Ouch50OrderRestated *> out)
     elif number == 71:
-        ouch50_mass_cancel_response_decode(m, <Ouch50MassCancelResponse *> out)
+        ouch50_order_restated_decode(m, <Ouch50OrderRestated *> out)
     elif number == 72:
-        ouch50_disable_order_entry_response_decode(m, <Ouch50DisableOrderEntryResponse *> out)
+        ouch50_mass_cancel_response_decode(m, <Ouch50MassCancelResponse *> out)
     elif number == 73:
-        ouch50_enable_order_entry_response_decode(m, <Ouch50EnableOrderEntryResponse *> out)
+        ouch50_disable_order_entry_response_decode(m, <Ouch50DisableOrderEntryResponse *> out)
     elif number == 74:
+        ouch50_enable_order_entry_response_decode(m, <Ouch50EnableOrderEntryResponse *> out)
+    elif number == 75:
         ouch50_account_query_response_decode(m, <Ouch50AccountQueryResponse *> out)
         if size >= 15:
             (<Ouch50AccountQueryResponse *> out).appendage_length = (
                 ouch50_account_query_response_appendage_length(m))
-    elif number == 75:
-        iextp_header_decode(m, <IextpHeader *> out)
     elif number == 76:
-        iextp_block_decode(m, <IextpBlock *> out)
+        iextp_header_decode(m, <IextpHeader *> out)
     elif number == 77:
-        iextp_gap_fill_request_decode(m, <IextpGapFillRequest *> out)
+        iextp_block_decode(m, <IextpBlock *> out)
     elif number == 78:
-        iextp_gap_fill_range_decode(m, <IextpGapFillRange *> out)
+        iextp_gap_fill_request_decode(m, <IextpGapFillRequest *> out)
     elif number == 79:
-        deep10_system_event_decode(m, <Deep10SystemEvent *> out)
+        iextp_gap_fill_range_decode(m, <IextpGapFillRange *> out)
     elif number == 80:
-        deep10_security_directory_decode(m, <Deep10SecurityDirectory *> out)
+        deep10_system_event_decode(m, <Deep10SystemEvent *> out)
     elif number == 81:
-        deep10_trading_status_decode(m, <Deep10TradingStatus *> out)
+        deep10_security_directory_decode(m, <Deep10SecurityDirectory *> out)
     elif number == 82:
-        deep10_retail_liquidity_indicator_decode(m, <Deep10RetailLiquidityIndicator *> out)
+        deep10_trading_status_decode(m, <Deep10TradingStatus *> out)
     elif number == 83:
-        deep10_operational_halt_status_decode(m, <Deep10OperationalHaltStatus *> out)
+        deep10_retail_liquidity_indicator_decode(m, <Deep10RetailLiquidityIndicator *> out)
     elif number == 84:
-        deep10_short_sale_price_test_status_decode(m, <Deep10ShortSalePriceTestStatus *> out)
+        deep10_operational_halt_status_decode(m, <Deep10OperationalHaltStatus *> out)
     elif number == 85:
-        deep10_security_event_decode(m, <Deep10SecurityEvent *> out)
+        deep10_short_sale_price_test_status_decode(m, <Deep10ShortSalePriceTestStatus *> out)
     elif number == 86:
-        deep10_price_level_update_buy_decode(m, <Deep10PriceLevelUpdateBuy *> out)
+        deep10_security_event_decode(m, <Deep10SecurityEvent *> out)
     elif number == 87:
-        deep10_price_level_update_sell_decode(m, <Deep10PriceLevelUpdateSell *> out)
+        deep10_price_level_update_buy_decode(m, <Deep10PriceLevelUpdateBuy *> out)
     elif number == 88:
-        deep10_trade_report_decode(m, <Deep10TradeReport *> out)
+        deep10_price_level_update_sell_decode(m, <Deep10PriceLevelUpdateSell *> out)
     elif number == 89:
-        deep10_trade_break_decode(m, <Deep10TradeBreak *> out)
+        deep10_trade_report_decode(m, <Deep10TradeReport *> out)
     elif number == 90:
-        deep10_official_price_decode(m, <Deep10OfficialPrice *> out)
+        deep10_trade_break_decode(m, <Deep10TradeBreak *> out)
     elif number == 91:
+        deep10_official_price_decode(m, <Deep10OfficialPrice *> out)
+    elif number == 92:
         deep10_auction_information_decode(m, <Deep10AuctionInformation *> out)
 
 
@@ -1214,187 +1224,189 @@ cdef void _encode_struct(int message, const uint8_t *values, uint8_t *m):
     elif message == 4:
         internet_tcp_encode(<const InternetTcp *> values, m)
     elif message == 5:
-        moldudp64_header_encode(<const Moldudp64Header *> values, m)
+        internet_tcp_timestamps_encode(<const InternetTcpTimestamps *> values, m)
     elif message == 6:
-        moldudp64_block_encode(<const Moldudp64Block *> values, m)
+        moldudp64_header_encode(<const Moldudp64Header *> values, m)
     elif message == 7:
-        soupbintcp_debug_encode(<const SoupbintcpDebug *> values, m)
+        moldudp64_block_encode(<const Moldudp64Block *> values, m)
     elif message == 8:
-        soupbintcp_login_accepted_encode(<const SoupbintcpLoginAccepted *> values, m)
+        soupbintcp_debug_encode(<const SoupbintcpDebug *> values, m)
     elif message == 9:
-        soupbintcp_login_rejected_encode(<const SoupbintcpLoginRejected *> values, m)
+        soupbintcp_login_accepted_encode(<const SoupbintcpLoginAccepted *> values, m)
     elif message == 10:
-        soupbintcp_sequenced_data_encode(<const SoupbintcpSequencedData *> values, m)
+        soupbintcp_login_rejected_encode(<const SoupbintcpLoginRejected *> values, m)
     elif message == 11:
-        soupbintcp_server_heartbeat_encode(<const SoupbintcpServerHeartbeat *> values, m)
+        soupbintcp_sequenced_data_encode(<const SoupbintcpSequencedData *> values, m)
     elif message == 12:
-        soupbintcp_end_of_session_encode(<const SoupbintcpEndOfSession *> values, m)
+        soupbintcp_server_heartbeat_encode(<const SoupbintcpServerHeartbeat *> values, m)
     elif message == 13:
-        soupbintcp_login_request_encode(<const SoupbintcpLoginRequest *> values, m)
+        soupbintcp_end_of_session_encode(<const SoupbintcpEndOfSession *> values, m)
     elif message == 14:
-        soupbintcp_unsequenced_data_encode(<const SoupbintcpUnsequencedData *> values, m)
+        soupbintcp_login_request_encode(<const SoupbintcpLoginRequest *> values, m)
     elif message == 15:
-        soupbintcp_client_heartbeat_encode(<const SoupbintcpClientHeartbeat *> values, m)
+        soupbintcp_unsequenced_data_encode(<const SoupbintcpUnsequencedData *> values, m)
     elif message == 16:
-        soupbintcp_logout_request_encode(<const SoupbintcpLogoutRequest *> values, m)
+        soupbintcp_client_heartbeat_encode(<const SoupbintcpClientHeartbeat *> values, m)
     elif message == 17:
-        binaryfile_block_encode(<const BinaryfileBlock *> values, m)
+        soupbintcp_logout_request_encode(<const SoupbintcpLogoutRequest *> values, m)
     elif message == 18:
-        itch50_system_event_encode(<const Itch50SystemEvent *> values, m)
+        binaryfile_block_encode(<const BinaryfileBlock *> values, m)
     elif message == 19:
-        itch50_stock_directory_encode(<const Itch50StockDirectory *> values, m)
+        itch50_system_event_encode(<const Itch50SystemEvent *> values, m)
     elif message == 20:
-        itch50_stock_trading_action_encode(<const Itch50StockTradingAction *> values, m)
+        itch50_stock_directory_encode(<const Itch50StockDirectory *> values, m)
     elif message == 21:
-        itch50_reg_sho_restriction_encode(<const Itch50RegShoRestriction *> values, m)
+        itch50_stock_trading_action_encode(<const Itch50StockTradingAction *> values, m)
     elif message == 22:
+        itch50_reg_sho_restriction_encode(<const Itch50RegShoRestriction *> values, m)
+    elif message == 23:
         itch50_market_participant_position_encode(
             <const Itch50MarketParticipantPosition *> values, m)
-    elif message == 23:
-        itch50_mwcb_decline_level_encode(<const Itch50MwcbDeclineLevel *> values, m)
     elif message == 24:
-        itch50_mwcb_status_encode(<const Itch50MwcbStatus *> values, m)
+        itch50_mwcb_decline_level_encode(<const Itch50MwcbDeclineLevel *> values, m)
     elif message == 25:
-        itch50_ipo_quoting_period_update_encode(<const Itch50IpoQuotingPeriodUpdate *> values, m)
+        itch50_mwcb_status_encode(<const Itch50MwcbStatus *> values, m)
     elif message == 26:
-        itch50_luld_auction_collar_encode(<const Itch50LuldAuctionCollar *> values, m)
+        itch50_ipo_quoting_period_update_encode(<const Itch50IpoQuotingPeriodUpdate *> values, m)
     elif message == 27:
-        itch50_operational_halt_encode(<const Itch50OperationalHalt *> values, m)
+        itch50_luld_auction_collar_encode(<const Itch50LuldAuctionCollar *> values, m)
     elif message == 28:
-        itch50_add_order_encode(<const Itch50AddOrder *> values, m)
+        itch50_operational_halt_encode(<const Itch50OperationalHalt *> values, m)
     elif message == 29:
-        itch50_add_order_with_mpid_encode(<const Itch50AddOrderWithMpid *> values, m)
+        itch50_add_order_encode(<const Itch50AddOrder *> values, m)
     elif message == 30:
-        itch50_order_executed_encode(<const Itch50OrderExecuted *> values, m)
+        itch50_add_order_with_mpid_encode(<const Itch50AddOrderWithMpid *> values, m)
     elif message == 31:
-        itch50_order_executed_with_price_encode(<const Itch50OrderExecutedWithPrice *> values, m)
+        itch50_order_executed_encode(<const Itch50OrderExecuted *> values, m)
     elif message == 32:
-        itch50_order_cancel_encode(<const Itch50OrderCancel *> values, m)
+        itch50_order_executed_with_price_encode(<const Itch50OrderExecutedWithPrice *> values, m)
     elif message == 33:
-        itch50_order_delete_encode(<const Itch50OrderDelete *> values, m)
+        itch50_order_cancel_encode(<const Itch50OrderCancel *> values, m)
     elif message == 34:
-        itch50_order_replace_encode(<const Itch50OrderReplace *> values, m)
+        itch50_order_delete_encode(<const Itch50OrderDelete *> values, m)
     elif message == 35:
-        itch50_trade_encode(<const Itch50Trade *> values, m)
+        itch50_order_replace_encode(<const Itch50OrderReplace *> values, m)
     elif message == 36:
-        itch50_cross_trade_encode(<const Itch50CrossTrade *> values, m)
+        itch50_trade_encode(<const Itch50Trade *> values, m)
     elif message == 37:
-        itch50_broken_trade_encode(<const Itch50BrokenTrade *> values, m)
+        itch50_cross_trade_encode(<const Itch50CrossTrade *> values, m)
     elif message == 38:
+        itch50_broken_trade_encode(<const Itch50BrokenTrade *> values, m)
+    elif message == 39:
         itch50_net_order_imbalance_indicator_encode(
             <const Itch50NetOrderImbalanceIndicator *> values, m)
-    elif message == 39:
+    elif message == 40:
         itch50_retail_price_improvement_indicator_encode(
             <const Itch50RetailPriceImprovementIndicator *> values, m)
-    elif message == 40:
+    elif message == 41:
         itch50_direct_listing_with_capital_raise_encode(
             <const Itch50DirectListingWithCapitalRaise *> values, m)
-    elif message == 41:
-        glimpse50_system_event_encode(<const Glimpse50SystemEvent *> values, m)
     elif message == 42:
-        glimpse50_stock_directory_encode(<const Glimpse50StockDirectory *> values, m)
+        glimpse50_system_event_encode(<const Glimpse50SystemEvent *> values, m)
     elif message == 43:
-        glimpse50_stock_trading_action_encode(<const Glimpse50StockTradingAction *> values, m)
+        glimpse50_stock_directory_encode(<const Glimpse50StockDirectory *> values, m)
     elif message == 44:
-        glimpse50_reg_sho_restriction_encode(<const Glimpse50RegShoRestriction *> values, m)
+        glimpse50_stock_trading_action_encode(<const Glimpse50StockTradingAction *> values, m)
     elif message == 45:
-        glimpse50_operational_halt_encode(<const Glimpse50OperationalHalt *> values, m)
+        glimpse50_reg_sho_restriction_encode(<const Glimpse50RegShoRestriction *> values, m)
     elif message == 46:
+        glimpse50_operational_halt_encode(<const Glimpse50OperationalHalt *> values, m)
+    elif message == 47:
         glimpse50_retail_price_improvement_indicator_encode(
             <const Glimpse50RetailPriceImprovementIndicator *> values, m)
-    elif message == 47:
-        glimpse50_add_order_encode(<const Glimpse50AddOrder *> values, m)
     elif message == 48:
-        glimpse50_add_order_with_mpid_encode(<const Glimpse50AddOrderWithMpid *> values, m)
+        glimpse50_add_order_encode(<const Glimpse50AddOrder *> values, m)
     elif message == 49:
-        glimpse50_end_of_snapshot_encode(<const Glimpse50EndOfSnapshot *> values, m)
+        glimpse50_add_order_with_mpid_encode(<const Glimpse50AddOrderWithMpid *> values, m)
     elif message == 50:
-        ouch50_enter_order_encode(<const Ouch50EnterOrder *> values, m)
+        glimpse50_end_of_snapshot_encode(<const Glimpse50EndOfSnapshot *> values, m)
     elif message == 51:
-        ouch50_replace_order_request_encode(<const Ouch50ReplaceOrderRequest *> values, m)
+        ouch50_enter_order_encode(<const Ouch50EnterOrder *> values, m)
     elif message == 52:
-        ouch50_cancel_order_request_encode(<const Ouch50CancelOrderRequest *> values, m)
+        ouch50_replace_order_request_encode(<const Ouch50ReplaceOrderRequest *> values, m)
     elif message == 53:
-        ouch50_modify_order_request_encode(<const Ouch50ModifyOrderRequest *> values, m)
+        ouch50_cancel_order_request_encode(<const Ouch50CancelOrderRequest *> values, m)
     elif message == 54:
-        ouch50_mass_cancel_request_encode(<const Ouch50MassCancelRequest *> values, m)
+        ouch50_modify_order_request_encode(<const Ouch50ModifyOrderRequest *> values, m)
     elif message == 55:
+        ouch50_mass_cancel_request_encode(<const Ouch50MassCancelRequest *> values, m)
+    elif message == 56:
         ouch50_disable_order_entry_request_encode(
             <const Ouch50DisableOrderEntryRequest *> values, m)
-    elif message == 56:
-        ouch50_enable_order_entry_request_encode(<const Ouch50EnableOrderEntryRequest *> values, m)
     elif message == 57:
-        ouch50_account_query_request_encode(<const Ouch50AccountQueryRequest *> values, m)
+        ouch50_enable_order_entry_request_encode(<const Ouch50EnableOrderEntryRequest *> values, m)
     elif message == 58:
-        ouch50_system_event_encode(<const Ouch50SystemEvent *> values, m)
+        ouch50_account_query_request_encode(<const Ouch50AccountQueryRequest *> values, m)
     elif message == 59:
-        ouch50_order_accepted_encode(<const Ouch50OrderAccepted *> values, m)
+        ouch50_system_event_encode(<const Ouch50SystemEvent *> values, m)
     elif message == 60:
-        ouch50_order_replaced_encode(<const Ouch50OrderReplaced *> values, m)
+        ouch50_order_accepted_encode(<const Ouch50OrderAccepted *> values, m)
     elif message == 61:
-        ouch50_order_canceled_encode(<const Ouch50OrderCanceled *> values, m)
+        ouch50_order_replaced_encode(<const Ouch50OrderReplaced *> values, m)
     elif message == 62:
-        ouch50_aiq_canceled_encode(<const Ouch50AiqCanceled *> values, m)
+        ouch50_order_canceled_encode(<const Ouch50OrderCanceled *> values, m)
     elif message == 63:
-        ouch50_order_executed_encode(<const Ouch50OrderExecuted *> values, m)
+        ouch50_aiq_canceled_encode(<const Ouch50AiqCanceled *> values, m)
     elif message == 64:
-        ouch50_broken_trade_encode(<const Ouch50BrokenTrade *> values, m)
+        ouch50_order_executed_encode(<const Ouch50OrderExecuted *> values, m)
     elif message == 65:
-        ouch50_rejected_encode(<const Ouch50Rejected *> values, m)
+        ouch50_broken_trade_encode(<const Ouch50BrokenTrade *> values, m)
     elif message == 66:
-        ouch50_cancel_pending_encode(<const Ouch50CancelPending *> values, m)
+        ouch50_rejected_encode(<const Ouch50Rejected *> values, m)
     elif message == 67:
-        ouch50_cancel_reject_encode(<const Ouch50CancelReject *> values, m)
+        ouch50_cancel_pending_encode(<const Ouch50CancelPending *> values, m)
     elif message == 68:
-        ouch50_order_priority_update_encode(<const Ouch50OrderPriorityUpdate *> values, m)
+        ouch50_cancel_reject_encode(<const Ouch50CancelReject *> values, m)
     elif message == 69:
-        ouch50_order_modified_encode(<const Ouch50OrderModified *> values, m)
+        ouch50_order_priority_update_encode(<const Ouch50OrderPriorityUpdate *> values, m)
     elif message == 70:
-        ouch50_order_restated_encode(<const Ouch50OrderRestated *> values, m)
+        ouch50_order_modified_encode(<const Ouch50OrderModified *> values, m)
     elif message == 71:
-        ouch50_mass_cancel_response_encode(<const Ouch50MassCancelResponse *> values, m)
+        ouch50_order_restated_encode(<const Ouch50OrderRestated *> values, m)
     elif message == 72:
+        ouch50_mass_cancel_response_encode(<const Ouch50MassCancelResponse *> values, m)
+    elif message == 73:
         ouch50_disable_order_entry_response_encode(
             <const Ouch50DisableOrderEntryResponse *> values, m)
-    elif message == 73:
+    elif message == 74:
         ouch50_enable_order_entry_response_encode(
             <const Ouch50EnableOrderEntryResponse *> values, m)
-    elif message == 74:
-        ouch50_account_query_response_encode(<const Ouch50AccountQueryResponse *> values, m)
     elif message == 75:
-        iextp_header_encode(<const IextpHeader *> values, m)
+        ouch50_account_query_response_encode(<const Ouch50AccountQueryResponse *> values, m)
     elif message == 76:
-        iextp_block_encode(<const IextpBlock *> values, m)
+        iextp_header_encode(<const IextpHeader *> values, m)
     elif message == 77:
-        iextp_gap_fill_request_encode(<const IextpGapFillRequest *> values, m)
+        iextp_block_encode(<const IextpBlock *> values, m)
     elif message == 78:
-        iextp_gap_fill_range_encode(<const IextpGapFillRange *> values, m)
+        iextp_gap_fill_request_encode(<const IextpGapFillRequest *> values, m)
     elif message == 79:
-        deep10_system_event_encode(<const Deep10SystemEvent *> values, m)
+        iextp_gap_fill_range_encode(<const IextpGapFillRange *> values, m)
     elif message == 80:
-        deep10_security_directory_encode(<const Deep10SecurityDirectory *> values, m)
+        deep10_system_event_encode(<const Deep10SystemEvent *> values, m)
     elif message == 81:
-        deep10_trading_status_encode(<const Deep10TradingStatus *> values, m)
+        deep10_security_directory_encode(<const Deep10SecurityDirectory *> values, m)
     elif message == 82:
-        deep10_retail_liquidity_indicator_encode(<const Deep10RetailLiquidityIndicator *> values, m)
+        deep10_trading_status_encode(<const Deep10TradingStatus *> values, m)
     elif message == 83:
-        deep10_operational_halt_status_encode(<const Deep10OperationalHaltStatus *> values, m)
+        deep10_retail_liquidity_indicator_encode(<const Deep10RetailLiquidityIndicator *> values, m)
     elif message == 84:
+        deep10_operational_halt_status_encode(<const Deep10OperationalHaltStatus *> values, m)
+    elif message == 85:
         deep10_short_sale_price_test_status_encode(
             <const Deep10ShortSalePriceTestStatus *> values, m)
-    elif message == 85:
-        deep10_security_event_encode(<const Deep10SecurityEvent *> values, m)
     elif message == 86:
-        deep10_price_level_update_buy_encode(<const Deep10PriceLevelUpdateBuy *> values, m)
+        deep10_security_event_encode(<const Deep10SecurityEvent *> values, m)
     elif message == 87:
-        deep10_price_level_update_sell_encode(<const Deep10PriceLevelUpdateSell *> values, m)
+        deep10_price_level_update_buy_encode(<const Deep10PriceLevelUpdateBuy *> values, m)
     elif message == 88:
-        deep10_trade_report_encode(<const Deep10TradeReport *> values, m)
+        deep10_price_level_update_sell_encode(<const Deep10PriceLevelUpdateSell *> values, m)
     elif message == 89:
-        deep10_trade_break_encode(<const Deep10TradeBreak *> values, m)
+        deep10_trade_report_encode(<const Deep10TradeReport *> values, m)
     elif message == 90:
-        deep10_official_price_encode(<const Deep10OfficialPrice *> values, m)
+        deep10_trade_break_encode(<const Deep10TradeBreak *> values, m)
     elif message == 91:
+        deep10_official_price_encode(<const Deep10OfficialPrice *> values, m)
+    elif message == 92:
         deep10_auction_information_encode(<const Deep10AuctionInformation *> values, m)
 
 

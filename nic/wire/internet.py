@@ -2,8 +2,8 @@
 """Ethernet II, 802.1Q, IPv4, UDP and TCP headers.
 
 Sources: IEEE 802.3-2022 clause 3, IEEE 802.1Q-2022 clause 9.6, RFC 791 section 3.1 (IPv4),
-RFC 768 (UDP), RFC 9293 section 3.1 (TCP). Big-endian. Fields narrower than a byte stand in the
-table as the bytes that hold them; the masks are named below.
+RFC 768 (UDP), RFC 9293 section 3.1 (TCP), RFC 7323 section 3.2 (time stamps). Big-endian. Fields
+narrower than a byte stand in the table as the bytes that hold them; the masks are named below.
 """
 
 from nic.wire.table import LengthRule, Message, Protocol, octets, unsigned
@@ -28,11 +28,14 @@ TCP_RST = 0x04
 TCP_PSH = 0x08
 TCP_ACK = 0x10
 
+TCP_TWO_NO_OPERATIONS = 0x0101
+TCP_OPTION_TIMESTAMPS = 8
+
 INTERNET = Protocol(
     name="internet",
     title="Ethernet, 802.1Q, IPv4, UDP and TCP headers",
     byte_order="big",
-    source="IEEE 802.3, IEEE 802.1Q, RFC 791, RFC 768, RFC 9293",
+    source="IEEE 802.3, IEEE 802.1Q, RFC 791, RFC 768, RFC 9293, RFC 7323",
     messages=(
         Message(
             "ethernet",
@@ -114,6 +117,20 @@ INTERNET = Protocol(
                 unsigned("urgent_pointer", 2),
             ),
             "RFC 9293 3.1",
+            LengthRule.PAYLOAD,
+        ),
+        Message(
+            "tcp_timestamps",
+            None,
+            "TCP timestamps option, aligned by two no-operation options",
+            (
+                unsigned("padding", 2, "two no-operation options: 0x0101"),
+                unsigned("kind", 1, "8"),
+                unsigned("option_length", 1, "10: without the padding"),
+                unsigned("value", 4, "the sender's clock"),
+                unsigned("echo_reply", 4, "the value that the sender got last; 0: none is known"),
+            ),
+            "RFC 7323 3.2",
             LengthRule.PAYLOAD,
         ),
     ),

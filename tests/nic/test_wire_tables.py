@@ -36,6 +36,7 @@ HEADERS = {
     ("internet", "ipv4"): 20,
     ("internet", "udp"): 8,
     ("internet", "tcp"): 20,
+    ("internet", "tcp_timestamps"): 12,
 }
 OFFSETS = {
     ("itch50", "add_order", "price"): 32,

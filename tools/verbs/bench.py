@@ -14,13 +14,15 @@ BENCHMARKS = {
     "decode": "every field of every ITCH message, beside the bare walk over the lengths",
     "book": "decode and full L3 book with best-bid/offer events, beside itch-book and itchcpp",
     "pipeline": "frame in memory to order in memory, compiled and Python strategy",
+    "ring": "shared-memory hop and rate, the broadcast ring beside a record ring and a pipe",
     "ports": "round trip on veth, AF_XDP beside the spinning UDP socket; needs root",
+    "sends": "an order's way to the peer's end, delegated beside send(); needs root",
 }
 
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice([*BENCHMARKS, "all"]))
-@click.option("--messages", type=click.IntRange(10_000), help="Messages of decode and book.")
+@click.option("--messages", type=click.IntRange(10_000), help="Messages of decode, book and ring.")
 @click.option("--rounds", type=click.IntRange(1), help="Rounds, interleaved.")
 @click.option(
     "--seconds", type=click.FloatRange(0.1), help="Length of the day that pipeline replays."
@@ -35,7 +37,7 @@ def command(
     core: int | None,
     wants_json: bool,
 ) -> None:
-    """Run the benchmarks NAMES (decode, book, pipeline, ports; all without a name).
+    """Run the benchmarks NAMES (decode, book, pipeline, ring, ports, sends; all without one).
 
     What is compared runs interleaved in one process or pair of processes. Quote ratios and
     percentiles: absolute times of a virtual machine are noise.

@@ -45,8 +45,15 @@ CARD_RATE = 500
     "port",
     default="af_xdp",
     show_default=True,
-    type=click.Choice(["af_xdp", "udp", "fpga-sim"]),
+    type=click.Choice(["af_xdp", "af_packet", "udp", "fpga-sim"]),
     help="How the appliance takes the feed; fpga-sim: feed and orders go through the gateware.",
+)
+@click.option(
+    "--send",
+    default="ordinary",
+    show_default=True,
+    type=click.Choice(["ordinary", "delegated"]),
+    help="How orders leave: by the kernel's sends, or past its TCP stack; that needs root.",
 )
 @click.option(
     "--plant-difference",
@@ -67,6 +74,7 @@ def command(
     symbols: int,
     rate: int | None,
     port: str,
+    send: str,
     planted: str,
     loopback: bool,
     keep: Path | None,
@@ -74,7 +82,8 @@ def command(
 ) -> None:
     """Run exchange and appliance on this machine, record the lines, verify, and report.
 
-    As root in two network namespaces with AF_XDP and tcpdump; otherwise on loopback sockets.
+    As root in two network namespaces with AF_XDP (or --port) and tcpdump; otherwise on loopback
+    sockets.
 
     With --port fpga-sim the feed goes through the compiled parser and every order through the
     compiled risk gate; the report says how many events and verdicts were compared. The model is
@@ -91,6 +100,8 @@ def command(
     if planted and not has_card:
         raise click.UsageError("--plant-difference needs --port fpga-sim")
     as_root = is_root() and not loopback
+    if send == "delegated" and not as_root:
+        raise click.UsageError("--send delegated needs root and namespaces: a raw port")
     if not as_root:
         click.echo(f"tickwire: {LOOPBACK_COSTS}", err=True)
     with demo_folder(keep) as folder:
@@ -103,6 +114,7 @@ def command(
             as_root,
             has_card,
             planted,
+            send,
         )
         try:
             if has_card:

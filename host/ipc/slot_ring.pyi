@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two ends of a ring of fixed slots between one writer and one reader, whatever carries it."""
+
+class SlotSender:
+    slot_bytes: int
+    sent: int
+    misled: bool
+    def send(self, slot: bytes) -> bool: ...
+    def free(self) -> int: ...
+
+class SlotReceiver:
+    slot_bytes: int
+    taken: int
+    def receive(self) -> bytes | None: ...
+
+class SlotMemory:
+    size_bytes: int
+    def __init__(self, descriptor: int, size_bytes: int) -> None: ...
+    def write(self, offset: int, data: bytes) -> None: ...
+    def close(self) -> None: ...
+
+class MemorySender(SlotSender):
+    def __init__(self, memory: SlotMemory, offset: int, slots: int, slot_bytes: int) -> None: ...
+
+class MemoryReceiver(SlotReceiver):
+    torn: int
+    def __init__(self, memory: SlotMemory, offset: int, slots: int, slot_bytes: int) -> None: ...
+
+def ring_bytes(slots: int, slot_bytes: int) -> int: ...
