@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from amaranth.lib import wiring
@@ -41,7 +40,11 @@ LONGEST_SWEEP_CYCLES = 1 << 20
 SWEEP_STEP_CYCLES = 1 << 10
 
 Say = Callable[[str], None]
-say_on_stderr: Say = partial(print, file=sys.stderr, flush=True)
+
+
+def say_on_stderr(text: str) -> None:
+    """Progress, on what is standard error now."""
+    print(text, file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True, slots=True)

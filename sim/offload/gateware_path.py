@@ -40,9 +40,11 @@ class GatewareFeed:
         has_orders: bool,
     ) -> None:
         feed = FEED_OF_TRANSPORT[transport]
-        # without orders a line less makes the model faster
-        fewer = {} if has_orders else {"lines": len(lines)}
-        self.device = open_card(feed, has_orders=has_orders, **fewer)
+        self.device = (
+            open_card(feed)
+            if has_orders
+            else open_card(feed, has_orders=False, lines=len(lines))  # fewer make it faster
+        )
         self.card = Card(self.device)
         self.stream = RecordStream(self.device)
         self.hands_whole = not is_arbitrating
