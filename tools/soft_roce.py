@@ -35,6 +35,7 @@ MODULES = (
     "nic/port",
     "nic/stream",
     "nic/verbs/*",
+    "host/ipc/broadcast",
     "host/ipc/event_stream",
     "host/ipc/rdma_*",
     "host/ipc/slot_ring",
@@ -51,7 +52,7 @@ MODULES = (
     "host/publish/*",
     "host/remote/*",
     "host/risk/*",
-    "host/strategy/*strategy",
+    "host/strategy/*",
 )
 """The compiled modules that the RDMA tests use: built again for the guest's processor."""
 

@@ -33,17 +33,21 @@ def test_a_bound_that_is_not_kept_is_seen() -> None:
 
 def test_the_page_s_part_has_every_figure() -> None:
     size = {"lut": 1234, "ff": 56, "bram": 7, "dsp": 8}
-    row = {"name": "one", "size": size, "worst_mhz": 160.04, "best_mhz": 181.0, "ok": True}
+    row = {
+        "name": "one", "size": size, "worst_mhz": 160.04, "best_mhz": 181.0, "placer": "heap",
+        "ok": True,
+    }  # fmt: skip
     figure = {
         "name": "way", "value": 3, "limit": 4, "unit": "cycles", "how": "longest of 9", "ok": True,
     }  # fmt: skip
     report = {
         "device": "a device", "clock_mhz": 156.25, "seeds": 4, "tools": "yosys 1",
-        "blocks": [row], "measurements": [figure], "ok": True,
+        "blocks": [row, row | {"name": "two", "worst_mhz": 99.0, "ok": False}], "measurements": [figure], "ok": True,
     }  # fmt: skip
     text = hw_report.page_part(report)
     assert text.startswith(hw_report.BEGIN) and text.endswith(hw_report.END)
-    assert "| `one` | 1,234 | 56 | 7 | 8 | 160.0 | 181.0 |" in text
+    assert "| `one` | 1,234 | 56 | 7 | 8 | 160.0 | 181.0 | yes | heap |" in text
+    assert "| `two` | 1,234 | 56 | 7 | 8 | 99.0 | 181.0 | no | heap |" in text
     assert "| way | 3 cycles | 4 | longest of 9 |" in text
     hw_report.show(report | {"blocks": [row | {"runs": []}]}, wants_path=False)
     page = hw_report.PAGE.read_text()

@@ -11,11 +11,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("host.ipc.rdma_line", reason="libibverbs-dev was missing at the build")
+
+from order_peer import SECRET
 
 from nic.port import PortError
 from nic.verbs.device import device_names
@@ -124,3 +127,52 @@ def test_a_killed_feed_host_ends_its_strategy_hosts(start):
     out, _ = host.process.communicate(timeout=120)
     assert host.process.returncode == 0
     assert json.loads(out.splitlines()[-1])["failure"] != ""
+
+
+STRATEGIES = """\
+[follow]
+device = "rxe0"
+secret_file = "{secret}"
+
+[[strategies]]
+name = "resting"
+kind = "tests.integration.resting_strategy:Resting"
+[strategies.parameters]
+orders = 2
+progress = "{progress}"
+
+[book]
+symbols = 8
+
+[engine]
+spin = false
+stop_timeout_ns = 60_000_000_000
+"""
+
+
+@pytest.mark.timeout(600)
+def test_the_command_runs_strategies_on_a_feed_by_rdma(start, tmp_path):
+    secret, progress = tmp_path / "rdma.secret", tmp_path / "progress.json"
+    secret.write_bytes(SECRET)
+    secret.chmod(0o600)
+    configuration = tmp_path / "strategies.toml"
+    configuration.write_text(STRATEGIES.format(secret=secret, progress=progress))
+    feed_host = start("feed_host", 0, 3)
+    feed = f"rdma:127.0.0.1:{feed_host.hear()['port']}"
+    command = [sys.executable, "-m", "tools.main", "run", configuration, "--feed", feed, "--json"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            feed_host.hear_until(taken=2, open=2)
+            while not progress.exists() or json.loads(progress.read_text())["accepted"] < 2:
+                assert process.poll() is None
+                time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            out, _ = process.communicate(timeout=200)
+        finally:
+            process.kill()
+    report = json.loads(out)
+    assert process.returncode == 0 and report["ended_by"] == ""
+    assert report["open_orders"] == 0 and report["orders"]["taken"] == 4
+    assert report["strategies"][0]["canceled"] == 2
+    desk = feed_host.end()["desk"]
+    assert desk["taken"] == 4 and desk["orders_cancelled"] == 0  # it took them back itself
