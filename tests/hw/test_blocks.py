@@ -42,7 +42,8 @@ def test_the_page_s_part_has_every_figure() -> None:
     }  # fmt: skip
     report = {
         "device": "a device", "clock_mhz": 156.25, "seeds": 4, "tools": "yosys 1",
-        "blocks": [row, row | {"name": "two", "worst_mhz": 99.0, "ok": False}], "measurements": [figure], "ok": True,
+        "blocks": [row, row | {"name": "two", "worst_mhz": 99.0, "ok": False}],
+        "measurements": [figure], "ok": True,
     }  # fmt: skip
     text = hw_report.page_part(report)
     assert text.startswith(hw_report.BEGIN) and text.endswith(hw_report.END)
