@@ -46,7 +46,7 @@ class KillSwitch(wiring.Component):
     silence (0: no dead-man switch), which begins to count a cycle after it changed.
 
     ``venue``, ``strategy`` and ``symbol_index`` are a request's in cycle 0; in cycle 2 the outputs
-    ``kill_...`` say whether that is killed, by commands up to and in that cycle (a reset: before
+    ``kill_...`` say whether that is killed, by commands up to the cycle before (a reset: before
     cycle 0), and ``heartbeat_lost`` by times up to the cycle before. One request per cycle.
     ``is_killed_global``, ``is_killed_heartbeat`` and ``killed_sessions`` are for the host.
     """
@@ -149,25 +149,26 @@ class KillSwitch(wiring.Component):
 
         # a request on its way: what was killed before it, and what is killed while it is
         venue, strategy, symbol_index = (
-            [Signal.like(start, name=f"{name}_{i}") for i in range(2)]
+            Signal.like(start, name=f"{name}_later")
             for name, start in (
                 ("venue", self.venue),
                 ("strategy", self.strategy),
                 ("symbol", self.symbol_index),
             )
         )
-        for stages, start in (
-            (venue, self.venue), (strategy, self.strategy), (symbol_index, self.symbol_index)
-        ):  # fmt: skip
-            m.d.sync += [stages[0].eq(start), stages[1].eq(stages[0])]
+        m.d.sync += [
+            venue.eq(self.venue),
+            strategy.eq(self.strategy),
+            symbol_index.eq(self.symbol_index),
+        ]
         session_known, strategy_known, symbol_known = Signal(), Signal(), Signal()
         m.d.comb += [
             symbols.read_address[0].eq(self.symbol_index),
         ]
         m.d.sync += [
             symbol_known.eq(symbols.read_data[0]),
-            session_known.eq(sessions.bit_select(venue[0], 1)),
-            strategy_known.eq(strategies.bit_select(strategy[0], 1)),
+            session_known.eq(sessions.bit_select(venue, 1)),
+            strategy_known.eq(strategies.bit_select(strategy, 1)),
         ]
 
         # bits are one or two cycles old when they are registered: see to those cycles too
@@ -176,16 +177,16 @@ class KillSwitch(wiring.Component):
 
         session_hit, strategy_hit, symbol_hit = Signal(), Signal(), Signal(2)
         m.d.sync += [
-            session_hit.eq(hits(SESSION, venue[0])),
-            strategy_hit.eq(hits(STRATEGY, strategy[0])),
+            session_hit.eq(hits(SESSION, venue)),
+            strategy_hit.eq(hits(STRATEGY, strategy)),
             symbol_hit[0].eq(hits(SYMBOL, self.symbol_index)),
-            symbol_hit[1].eq(symbol_hit[0] | hits(SYMBOL, symbol_index[0])),
+            symbol_hit[1].eq(symbol_hit[0] | hits(SYMBOL, symbol_index)),
         ]
         m.d.comb += [
-            self.kill_global.eq(self.is_killed_global | (kills & (scope == GLOBAL))),
-            self.kill_session.eq(session_known | session_hit | hits(SESSION, venue[1])),
-            self.kill_strategy.eq(strategy_known | strategy_hit | hits(STRATEGY, strategy[1])),
-            self.kill_symbol.eq(symbol_known | symbol_hit[1] | hits(SYMBOL, symbol_index[1])),
+            self.kill_global.eq(self.is_killed_global),
+            self.kill_session.eq(session_known | session_hit),
+            self.kill_strategy.eq(strategy_known | strategy_hit),
+            self.kill_symbol.eq(symbol_known | symbol_hit[1]),
         ]
         return m
 

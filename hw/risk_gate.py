@@ -2,9 +2,9 @@
 """The risk gate: requests in, exactly one verdict each, in order; commands in between.
 
 It decides as ``host/risk/reference.py`` does without a path. A request takes its time (``t_ns``)
-and the state it is held against in one cycle, the first of its decision; only kills count until
-the last one, the cycle before the verdict is valid. What changes the state waits meanwhile, and
-requests wait until a change has settled.
+and the state it is held against in one cycle, the first of its decision; only kills are asked for
+in the last one, in registers: those count that come two cycles before the verdict is valid, or
+earlier. What changes the state waits meanwhile, and requests wait until a change has settled.
 """
 
 from __future__ import annotations

@@ -92,8 +92,8 @@ def test_same_as_reference(model) -> None:
 
 @pytest.mark.parametrize("scope", ["global", *SIZES])
 @pytest.mark.parametrize("cycle", range(VIEW_CYCLES + 2))
-def test_kill_up_to_the_last_cycle(model, scope: str, cycle: int) -> None:
-    """A kill in any cycle up to the last stops the request on its way, and no other one."""
+def test_kill_up_to_the_cycle_before_the_last(model, scope: str, cycle: int) -> None:
+    """A kill in any cycle before the last stops the request on its way, and no other one."""
     view = {"venue": 5, "strategy": 5, "symbol_index": 5}
     for id, is_hit in ((5, True), (6, scope == "global")):
         model.reset()
@@ -104,7 +104,7 @@ def test_kill_up_to_the_last_cycle(model, scope: str, cycle: int) -> None:
             if now == cycle:
                 inputs |= command("kill", scope, None if scope == "global" else id)
             found[now] = model.step(**inputs)[f"kill_{scope}"]
-        assert found[VIEW_CYCLES] == (is_hit and cycle <= VIEW_CYCLES)
+        assert found[VIEW_CYCLES] == (is_hit and cycle < VIEW_CYCLES)
 
 
 def test_reset_takes_two_steps(model) -> None:

@@ -19,7 +19,7 @@ from sim.gateware.gate_bench import GatewareGate
 pytestmark = pytest.mark.timeout(900)  # compiling, or proving, on a busy machine
 
 T_NS = 10**12
-FIRE, LAST, VERDICT = 3, 4, 5
+FIRE, LAST, VERDICT = 3, 3, 5
 """Cycles of a request of the trigger behind its prefetch."""
 SYMBOLS = 4
 OPEN = dict.fromkeys(("is_allowed",), 1) | {

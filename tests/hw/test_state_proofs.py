@@ -52,7 +52,7 @@ MUTANTS = {
 
 
 class KillSpec(wiring.Component):
-    """A kill stops every request from its own cycle on, until an arming and a reset right after.
+    """A kill stops every request from the next cycle on, until an arming and a reset right after.
 
     Written without the switch's own registers: what stands, and whether the last thing that was
     done was to arm just this.
@@ -110,7 +110,7 @@ class KillSpec(wiring.Component):
         out = getattr(switch, f"kill_{self.scope}")
         settled = Signal(3)
         m.d.sync += settled.eq(Cat(switch.init_done, settled[:-1]))
-        with m.If(stands | (kill & is_ours)):
+        with m.If(stands):
             m.d.comb += Assert(out)
         # inductive: the switch has armed what this says
         is_same = (switch.armed_id == self.id) if number != GLOBAL else Const(1)
@@ -120,7 +120,7 @@ class KillSpec(wiring.Component):
             Assert((switch.armed_scope != SYMBOL) | (switch.armed_id >> 1 == 0)),
         ]
         with m.If(out & settled.all()):
-            m.d.comb += Assert(stands | stood.any() | (kill & is_ours))
+            m.d.comb += Assert(stands | stood.any())
         return m
 
 
