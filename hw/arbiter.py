@@ -149,11 +149,13 @@ class Arbiter(wiring.Component):
         m.submodules.queue = queue = ArbiterQueue(self.feed, self._item)
         a, b = self._line(m, "a", self.a, self.symbol_a), self._line(m, "b", self.b, self.symbol_b)
         # Where the head stands is known some cycles after it came; nobody asks without arbitration.
-        known_for = Signal(KNOWN_CYCLES + 1)
         # Without a head for at least a cycle behind one that was taken, the count begins anew.
-        is_known = queue.has_head & (known_for[-1] | (known_for[0] & ~self.is_arbitrating))
-        m.d.sync += known_for.eq(Mux(queue.has_head, Cat(1, known_for)[: KNOWN_CYCLES + 1], 0))
-        head = Candidate("head", queue.head, queue.head.following, is_known)
+        known_for, is_known = Signal(KNOWN_CYCLES), Signal()
+        m.d.sync += [
+            known_for.eq(Mux(queue.has_head, Cat(1, known_for)[:KNOWN_CYCLES], 0)),
+            is_known.eq(queue.has_head & (known_for[-1] | ~self.is_arbitrating)),
+        ]
+        head = Candidate("head", queue.head, queue.head.following, queue.has_head & is_known)
 
         is_started, is_in_step = Signal(), Signal()
         for candidate in (a, b, head):
