@@ -23,7 +23,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tools.namespaces import Link, NamespaceError, joined, start
+from tools.loopback_ports import loopback_ports
+from tools.namespaces import Link, NamespaceError, joined_beside_others, start
 
 EXAMPLES = Path(__file__).parent / "examples"
 EXCHANGE, TRADER = "exchange", "trader"
@@ -57,13 +58,18 @@ class Demo:
     has_card: bool = False
     planted: str = ""
     send: str = "ordinary"
+    first_port: int | None = None  # on loopback
+    suffix: str = ""  # of the namespaces' names
     children: list[tuple[str, subprocess.Popen[bytes]]] = field(default_factory=list)
 
-    def child(self, name: str, space: str | None, command: list[str]) -> subprocess.Popen[bytes]:
+    def child(self, name: str, side: str, command: list[str]) -> subprocess.Popen[bytes]:
         """Start one of the demo's processes; its output goes to a file of its name."""
         with open(self.folder / f"{name}.log", "wb") as log:
             process = start(
-                space if self.as_root else None, command, stdout=log, stderr=subprocess.STDOUT
+                side + self.suffix if self.as_root else None,
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
         self.children.append((name, process))
         return process
@@ -79,8 +85,13 @@ def run_demo(demo: Demo) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         if demo.as_root:
             try:
-                stack.enter_context(joined(EXCHANGE, TRADER, LINKS))
+                demo.suffix = stack.enter_context(joined_beside_others(EXCHANGE, TRADER, LINKS))
             except NamespaceError as error:
+                raise DemoError(str(error)) from None
+        else:
+            try:
+                demo.first_port = stack.enter_context(loopback_ports())
+            except OSError as error:
                 raise DemoError(str(error)) from None
         stack.callback(_stop_all, demo)
         captures = _start_captures(demo) if demo.as_root else []
@@ -89,6 +100,9 @@ def run_demo(demo: Demo) -> dict[str, Any]:
         _watch(demo, appliance, exchange)
         report: dict[str, Any] = {
             "mode": "namespaces" if demo.as_root else "loopback",
+            "namespaces": [side + demo.suffix for side in (EXCHANGE, TRADER)]
+            if demo.as_root
+            else [],
             "note": "" if demo.as_root else LOOPBACK_COSTS,
             "seconds": demo.seconds,
             "appliance": _report_of(demo, "appliance"),
@@ -148,7 +162,7 @@ def _start_exchange(demo: Demo) -> subprocess.Popen[bytes]:
     from tools.demo_config import exchange_text
 
     config = demo.folder / "exchange.toml"
-    config.write_text(exchange_text(demo.as_root, demo.symbols, demo.messages_per_second))
+    config.write_text(exchange_text(demo.first_port, demo.symbols, demo.messages_per_second))
     process = demo.child(
         "exchange",
         EXCHANGE,
@@ -173,7 +187,7 @@ def _start_appliance(demo: Demo) -> subprocess.Popen[bytes]:
     config = demo.folder / "appliance.toml"
     config.write_text(
         appliance_text(
-            demo.as_root,
+            demo.first_port,
             demo.path,
             demo.folder / "journal.bin",
             has_card=demo.has_card,

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
+
+from tools.loopback_ports import BLOCK_PORTS, FIRST_PORT
 
 EXAMPLES = Path(__file__).parent / "examples"
 
 
-def replaced(text: str, pattern: str, by: str) -> str:
+def replaced(text: str, pattern: str, by: str | Callable[[re.Match[str]], str]) -> str:
     """``text`` with every match of ``pattern`` replaced; ``ValueError`` where there is none."""
     changed, count = re.subn(pattern, by, text, flags=re.MULTILINE)
     if not count:
@@ -18,20 +21,28 @@ def replaced(text: str, pattern: str, by: str) -> str:
     return changed
 
 
-def on_loopback(text: str) -> str:
-    """Everything on the loopback interface of this machine."""
+def on_loopback(text: str, first_port: int) -> str:
+    """Everything on the loopback interface of this machine, on ports of this run."""
     text = replaced(text, r"10\.71\.3\.1", "127.0.0.1")
+    text = replaced(text, r"^port = (\d+)", lambda port: _moved(port, first_port))
     return replaced(text, r'"line-[ab]"', '"lo"')
 
 
-def exchange_text(as_root: bool, symbols: int, messages_per_second: int) -> str:
-    """The exchange's configuration."""
+def _moved(port: re.Match[str], first_port: int) -> str:
+    offset = int(port[1]) - FIRST_PORT
+    if not 0 <= offset < BLOCK_PORTS:
+        raise ValueError(f"an example configuration has port {port[1]}: not among a run's ports")
+    return f"port = {first_port + offset}"
+
+
+def exchange_text(first_port: int | None, symbols: int, messages_per_second: int) -> str:
+    """The exchange's configuration; ``first_port``: of its ports on loopback, None off it."""
     text = (EXAMPLES / "exchange.toml").read_text()
     text = replaced(text, r"^symbol_count = \d+", f"symbol_count = {symbols}")
     text = replaced(
         text, r"^messages_per_second = [\d_]+", f"messages_per_second = {messages_per_second}"
     )
-    return text if as_root else on_loopback(text)
+    return text if first_port is None else on_loopback(text, first_port)
 
 
 CARD_SYMBOLS = 1023
@@ -39,7 +50,7 @@ CARD_SYMBOLS = 1023
 
 
 def appliance_text(
-    as_root: bool,
+    first_port: int | None,
     path: str,
     journal: Path,
     *,
@@ -49,8 +60,8 @@ def appliance_text(
 ) -> str:
     """The appliance's configuration; it spins on a core of its own where there is one to spare.
 
-    ``has_card``: the gateware is in the path; ``planted``: a limit that it gets otherwise.
-    ``send``: how orders leave.
+    ``first_port``: of its ports on loopback, None off it. ``has_card``: the gateware is in
+    the path; ``planted``: a limit that it gets otherwise. ``send``: how orders leave.
     """
     cores = sorted(os.sched_getaffinity(0))
     text = (EXAMPLES / "appliance.toml").read_text()
@@ -65,4 +76,4 @@ def appliance_text(
     else:
         text = replaced(text, r"^core = 1\b.*$", "")
         text = replaced(text, r"^spin = true", "spin = false")
-    return text if as_root else on_loopback(text)
+    return text if first_port is None else on_loopback(text, first_port)

@@ -32,6 +32,10 @@ class NamespaceError(RuntimeError):
     """The namespaces can't be made; the message is one line."""
 
 
+class InUseError(NamespaceError):
+    """Another run has namespaces of these names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """One veth pair: the interface has the same name at both ends."""
@@ -65,7 +69,7 @@ def _make(name: str) -> None:
                 f"remove it with: ip netns delete {name}"
             )
         if running := pids(name):
-            raise NamespaceError(
+            raise InUseError(
                 f"the network namespace {name!r} is in use by process {running[0]}: "
                 "another run is at work"
             )
@@ -130,7 +134,7 @@ def joined(left: str, right: str, links: Sequence[Link]) -> Iterator[None]:
         try:  # an abstract name: it vanishes with the process, whatever ends it
             turn.bind(f"\0tickwire-{left}-{right}")
         except OSError:
-            raise NamespaceError(
+            raise InUseError(
                 f"another run uses the namespaces {left!r} and {right!r}: let it end first"
             ) from None
         for name in (left, right):
@@ -158,6 +162,29 @@ def joined(left: str, right: str, links: Sequence[Link]) -> Iterator[None]:
             with contextlib.suppress(OSError):  # gone already: what we wanted
                 netns.remove(name)
         turn.close()
+
+
+RUNS_AT_ONCE = 8
+"""Runs of one kind on one machine, each in namespaces of its own."""
+
+
+@contextlib.contextmanager
+def joined_beside_others(left: str, right: str, links: Sequence[Link]) -> Iterator[str]:
+    """:func:`joined`, whatever other runs have: behind both names comes what is yielded.
+
+    That is nothing, or "-2" and on where another run has the names.
+    """
+    for number in range(1, RUNS_AT_ONCE + 1):
+        suffix = f"-{number}" if number > 1 else ""
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(joined(left + suffix, right + suffix, links))
+            except InUseError:
+                if number == RUNS_AT_ONCE:
+                    raise
+                continue
+            yield suffix
+            return
 
 
 def _die_with_parent() -> None:

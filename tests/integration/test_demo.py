@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+from pyroute2.netns import listnetns
 
 from nic.frame import parse_tcp
 from nic.pcap import PcapPort, PcapWriter
 from tools.demo import is_root
+from tools.namespaces import pids
 
 COMMAND = [sys.executable, "-m", "tools.main"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,15 +124,15 @@ def test_tshark_agrees_with_our_dissection(demo: tuple[dict, Path]) -> None:
     assert tshark_soup(orders) == packets
 
 
+def children_of(pid: int) -> list[int]:
+    """Processes that the process started and that still run."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
 @needs_root
 @pytest.mark.timeout(120)
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
-    def leftovers() -> set[str]:
-        spaces = set(os.listdir("/run/netns")) if os.path.isdir("/run/netns") else set()
-        rings = {name for name in os.listdir("/dev/shm") if name.startswith("tickwire")}
-        return (spaces & {"exchange", "trader"}) | rings
-
-    before = leftovers()
     process = subprocess.Popen(
         [*COMMAND, "demo", "--seconds", "60"],
         cwd=ROOT,
@@ -142,11 +144,46 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     while time.monotonic() < end and not list(tmp_path.glob("tickwire-demo-*/appliance.ready")):
         time.sleep(0.1)
     time.sleep(0.5)
+    children = children_of(process.pid)
+    spaces = [name for name in listnetns() if set(pids(name)) & set(children)]
+
+    def rings() -> list[str]:
+        mine = tuple(f"tickwire-{pid}-" for pid in (process.pid, *children))
+        return [name for name in os.listdir("/dev/shm") if name.startswith(mine)]
+
+    assert len(children) == 5 and len(spaces) == 2 and rings()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
-    assert leftovers() == before
+    assert not set(spaces) & set(listnetns())
+    assert not rings()
+    assert not [pid for pid in children if os.path.exists(f"/proc/{pid}")]
     assert not list(tmp_path.iterdir())
+
+
+@needs_root
+@pytest.mark.timeout(120)
+def test_two_at_once() -> None:
+    demos = [
+        subprocess.Popen(
+            [*COMMAND, "demo", "--seconds", "2", "--json"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    spaces = set()
+    for one in demos:
+        out, errors = one.communicate(timeout=90)
+        assert out, errors
+        report = json.loads(out)
+        assert report["exchange"]["order_entry"]["accepted"] > 0
+        assert report["verify"]["ok"]
+        spaces |= set(report["namespaces"])
+    assert len(spaces) == 4
+    assert not spaces & set(listnetns())
 
 
 @pytest.mark.timeout(120)

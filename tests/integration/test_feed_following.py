@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tools.demo_config import appliance_text, exchange_text
+from tools.loopback_ports import loopback_ports
 from tools.ring_crew import shared_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 class Commands:
     """Commands in the background, ended with the test."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, first_port: int) -> None:
+        self.first_port = first_port
         self.running: list[subprocess.Popen[str]] = []
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
@@ -50,17 +51,18 @@ def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
 
 
 @pytest.fixture
-def commands(tmp_path):
-    found = Commands(tmp_path)
-    yield found
-    found.end()
+def commands():
+    with loopback_ports() as first_port:
+        found = Commands(first_port)
+        yield found
+        found.end()
 
 
 def start_publishing(commands, folder, ring, seconds):
     """An exchange and an appliance that publishes; the appliance's process."""
     exchange_file, appliance_file = folder / "exchange.toml", folder / "appliance.toml"
-    exchange_file.write_text(exchange_text(False, 10, 2_000))
-    text = appliance_text(False, "udp", folder / "journal.bin")
+    exchange_file.write_text(exchange_text(commands.first_port, 10, 2_000))
+    text = appliance_text(commands.first_port, "udp", folder / "journal.bin")
     text = text.replace("spin = true", "spin = false").replace("symbols = 65_536", "symbols = 64")
     text += f'\n[feed_publish]\npath = "{ring}"\nslots = 16384\nrefresh_ns = 200_000_000\n'
     appliance_file.write_text(text)

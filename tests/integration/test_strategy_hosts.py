@@ -13,6 +13,7 @@ import pytest
 
 from host.journal.reader import JournalReader
 from tools.demo_config import appliance_text, exchange_text, replaced
+from tools.loopback_ports import loopback_ports
 from tools.ring_crew import shared_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 class Commands:
     """Commands in the background, ended with the test."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_port: int) -> None:
+        self.first_port = first_port
         self.running: list[subprocess.Popen[str]] = []
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
@@ -60,9 +62,10 @@ def wait_until(told: Path, is_so: Callable[[dict], bool]) -> None:
 
 @pytest.fixture
 def commands():
-    found = Commands()
-    yield found
-    found.end()
+    with loopback_ports() as first_port:
+        found = Commands(first_port)
+        yield found
+        found.end()
 
 
 STRATEGY = """\
@@ -95,8 +98,8 @@ class Place:
     def __init__(self, commands: Commands, folder: Path, ring: Path, **limits: int) -> None:
         self.commands, self.folder, self.ring = commands, folder, ring
         exchange_file, appliance_file = folder / "exchange.toml", folder / "appliance.toml"
-        exchange_file.write_text(exchange_text(False, 5, 1_000))
-        text = appliance_text(False, "udp", folder / "journal.bin")
+        exchange_file.write_text(exchange_text(commands.first_port, 5, 1_000))
+        text = appliance_text(commands.first_port, "udp", folder / "journal.bin")
         text = text.replace("spin = true", "spin = false")
         text = text.replace("symbols = 65_536", "symbols = 64")
         begin, end = text.index("[[strategies]]"), text.index("[execution]")
