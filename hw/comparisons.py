@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comparisons "at most" and "at least" as one chain of carries.
+"""Every comparison of two numbers as one chain of carries.
 
-By itself yosys makes "below, or equal" of ``a <= b``, and compares all bits a second time behind
-the chain. But ``a <= b`` is ``2 * a < 2 * b + 1``.
+By itself yosys makes "below, or equal" of ``a <= b`` and "neither below nor equal" of ``a > b``,
+and compares all bits a second time behind the chain. But ``a <= b`` is ``2 * a < 2 * b + 1``, and
+``a > b`` is ``b < a``.
 """
 
 MAP = """
-(* techmap_celltype = "$le $ge" *)
-module at_most_or_at_least (A, B, Y);
+(* techmap_celltype = "$le $ge $gt" *)
+module not_below (A, B, Y);
     parameter A_SIGNED = 0;
     parameter B_SIGNED = 0;
     parameter A_WIDTH = 1;
@@ -26,6 +27,11 @@ module at_most_or_at_least (A, B, Y);
                 .A_SIGNED(A_SIGNED), .A_WIDTH(A_WIDTH + 1),
                 .B_SIGNED(B_SIGNED), .B_WIDTH(B_WIDTH + 1), .Y_WIDTH(Y_WIDTH)
             ) below (.A({A, 1'b0}), .B({B, 1'b1}), .Y(Y));
+        else if (_TECHMAP_CELLTYPE_ == "$gt")
+            \\$lt #(
+                .A_SIGNED(B_SIGNED), .A_WIDTH(B_WIDTH),
+                .B_SIGNED(A_SIGNED), .B_WIDTH(A_WIDTH), .Y_WIDTH(Y_WIDTH)
+            ) below (.A(B), .B(A), .Y(Y));
         else
             \\$lt #(
                 .A_SIGNED(B_SIGNED), .A_WIDTH(B_WIDTH + 1),

@@ -24,7 +24,7 @@ from hw import cache, comparisons, multiplier_registers, ram_registers, tools, v
 SEEDS = (1, 2, 3, 4)
 DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756")
 DEVICE_NAME = "ECP5-85, speed grade 8, CABGA756"
-STEPS = ("comparisons 1", "ram registers 1", "multiplier registers 1")
+STEPS = ("comparisons 2", "ram registers 1", "multiplier registers 1")
 """Own steps between the tools, with the version of what they do."""
 
 PLACERS = ("heap", "static", "anchored")
