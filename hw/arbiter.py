@@ -34,7 +34,7 @@ COUNTER_BITS = 64
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a candidate did to the state in the cycle before."""
+    """What a candidate does to the state."""
 
     moves: Signal
     opens: Signal
@@ -46,8 +46,9 @@ class Candidate:
     """A message of a line, or the head of the queue: where its number stands, what it would do.
 
     ``is_next``: at the expected number; ``is_jump``: behind it; ``is_missing``: in the open gap and
-    not given up. The terms whose sums these are come from registers. ``may``: it is taken if it
-    wants to be; then ``is_taken``.
+    not given up. The terms whose sums these are come from registers. ``is_ready``: it is taken if
+    it wants to be (``is_taken``) and is ``allowed``, as nobody goes before it: that comes late.
+    What it would do is known before: ``would``.
     """
 
     def __init__(self, name: str, item: Any, following: Value, is_valid: Value) -> None:
@@ -56,12 +57,11 @@ class Candidate:
         self.is_next, self.is_jump, self.is_missing = (
             Signal(name=f"{what}_{name}") for what in ("is_next", "is_jump", "is_missing")
         )
-        self.may, self.wants, self.is_taken = (
-            Signal(name=f"{what}_{name}") for what in ("may", "wants", "is_taken")
+        self.is_ready, self.allowed, self.wants, self.is_taken = (
+            Signal(name=f"{what}_{name}") for what in ("is_ready", "allowed", "wants", "is_taken")
         )
-        self.moves, self.opens, self.is_late, self.starts = (
-            Signal(name=f"{what}_{name}") for what in ("moves", "opens", "is_late", "starts")
-        )
+        self.would = Changes(*(Signal(name=f"would_{what}_{name}") for what in Changes.__slots__))
+        self.does = Changes(*(Signal(name=f"{what}_{name}") for what in Changes.__slots__))
 
     def know(self, m: Module, terms: Mapping[str, Sequence[Value]]) -> None:
         """Where the number stands in the next cycle: each of the three the sum of some terms."""
@@ -77,7 +77,7 @@ class Candidate:
     def before(self, m: Module) -> Changes:
         """What it did a cycle ago."""
         kept = Changes(*(Signal(name=f"was_{what}_{self.name}") for what in Changes.__slots__))
-        m.d.sync += [getattr(kept, w).eq(getattr(self, w)) for w in Changes.__slots__]
+        m.d.sync += [getattr(kept, w).eq(getattr(self.does, w)) for w in Changes.__slots__]
         return kept
 
     def decide(self, m: Module, is_arbitrating: Value, is_started: Value) -> None:
@@ -85,7 +85,7 @@ class Candidate:
 
         What does something wants to be taken: said without that it takes fewer gates.
         """
-        does = self.may & is_arbitrating
+        acts = self.is_ready & is_arbitrating
         is_message = self.item.is_message
         is_start = self.item.is_start & ~is_message
         is_new = self.is_next | self.is_jump
@@ -97,12 +97,26 @@ class Candidate:
                     is_start | is_arbitrating & is_new,
                 )
             ),
-            self.is_taken.eq(self.may & self.wants),
-            self.starts.eq(self.may & is_start),
-            self.moves.eq((does & is_new) | self.starts),
-            self.opens.eq(does & self.is_jump & is_started & ~is_start),
-            self.is_late.eq(does & self.is_missing & is_message),
+            self.is_taken.eq(self.is_ready & self.wants & self.allowed),
+            self.would.starts.eq(self.is_ready & is_start),
+            self.would.moves.eq((acts & is_new) | self.would.starts),
+            self.would.opens.eq(acts & self.is_jump & is_started & ~is_start),
+            self.would.is_late.eq(acts & self.is_missing & is_message),
         ]
+        m.d.comb += [
+            getattr(self.does, w).eq(getattr(self.would, w) & self.allowed)
+            for w in Changes.__slots__
+        ]
+
+
+def any_does(what: str, first: Candidate, others: Sequence[Candidate]) -> Value:
+    """Whether any of the candidates does that: ``first``, or one that is allowed as that one is
+    not taken. What they would do is summed before, as that comes late.
+    """
+    does: Value = getattr(first.does, what)
+    if others:
+        does |= Cat(*(getattr(o.would, what) for o in others)).any() & others[0].allowed
+    return does
 
 
 class Arbiter(wiring.Component):
@@ -164,9 +178,12 @@ class Arbiter(wiring.Component):
         asks_b = b.is_valid & ~(is_in_step & a.is_valid & self.is_arbitrating)
         m.d.sync += is_in_step.eq(self.a.upcoming == self.b.upcoming)
         m.d.comb += [
-            a.may.eq(a.is_valid),
-            b.may.eq(asks_b & queue.is_empty & ~a.is_taken),
-            head.may.eq(head.is_valid & ~a.is_taken),
+            a.is_ready.eq(a.is_valid),
+            b.is_ready.eq(asks_b & queue.is_empty),
+            head.is_ready.eq(head.is_valid),
+            a.allowed.eq(1),
+            b.allowed.eq(~a.is_taken),
+            head.allowed.eq(~a.is_taken),
             queue.push.eq(asks_b & b.wants & (a.is_taken | ~queue.is_empty)),
             queue.item.eq(b.item),
             queue.has_message.eq(b.is_valid),
@@ -261,29 +278,33 @@ class Arbiter(wiring.Component):
         expected, gap_next, gap_end = state
         others = [(candidates[name], order) for name, order in orders.items()]
         anyone = [c for c, _ in others] + ([own] if own is not None else [])
+        first = next(c for c in anyone if c.name == "a")
+        later = [c for c in anyone if c is not first]
         reaches_expected, is_before_end = Signal(), Signal()
         moves, changes_gap = Signal(), Signal()
         m.d.comb += [
             reaches_expected.eq(expected.is_at_least()),
             is_before_end.eq(~gap_end.is_at_least()),
-            moves.eq(Cat(*(c.moves for c in anyone)).any()),
-            changes_gap.eq(Cat(*((c.opens, c.is_late, c.starts) for c in anyone)).any()),
+            moves.eq(any_does("moves", first, later)),
+            changes_gap.eq(
+                Cat(any_does(what, first, later) for what in ("opens", "is_late", "starts")).any()
+            ),
         ]
         # One gate behind each comparison, as those come late; few terms, as they are summed next.
         at: list[Value] = [expected.is_equal() & ~moves]
         jump: list[Value] = [expected.is_more() & ~moves]
         missing: list[Value] = [gap_next.is_at_least() & is_before_end & ~changes_gap]
         if own is not None:
-            at[0] |= own.moves
-            missing[0] |= own.is_late & is_before_end
+            at[0] |= own.does.moves
+            missing[0] |= own.does.is_late & is_before_end
         at_others: list[Value] = []
         jump_others: list[Value] = []
         late_others: list[Value] = []
         for other, order in others:
-            at_others.append(order.is_equal() & other.moves)
-            jump_others.append(order.is_more() & other.moves)
-            late_others.append(order.is_at_least() & other.is_late)
-            missing.append(other.opens & reaches_expected & order.is_less(other.number))
+            at_others.append(order.is_equal() & other.does.moves)
+            jump_others.append(order.is_more() & other.does.moves)
+            late_others.append(order.is_at_least() & other.does.is_late)
+            missing.append(other.does.opens & reaches_expected & order.is_less(other.number))
         at.append(Cat(*at_others).any())
         jump.append(Cat(*jump_others).any())
         missing.append(Cat(*late_others).any() & is_before_end)
@@ -303,20 +324,18 @@ class Arbiter(wiring.Component):
         ]
         number, following = item.message.sequence_number, item.following
         moves, opens, is_late = (
-            a.moves | b.moves | head.moves,
-            a.opens | b.opens | head.opens,
-            a.is_late | b.is_late | head.is_late,
+            any_does(what, a, (b, head)) for what in ("moves", "opens", "is_late")
         )
         with m.If(moves):
             m.d.sync += [
                 self.expected.eq(following),
-                is_started.eq(~head.starts | head.following.any()),
+                is_started.eq(~head.does.starts | head.following.any()),
             ]
         with m.If(opens):
             m.d.sync += [self.gap_next.eq(self.expected), self.gap_end.eq(number)]
         with m.Elif(is_late):
             m.d.sync += self.gap_next.eq(following)
-        with m.Elif(head.starts):
+        with m.Elif(head.does.starts):
             m.d.sync += self.gap_next.eq(self.gap_end)
         symbol = item.symbol
         # What is shown is known too late to choose between hundreds of bits: those of the message
@@ -353,7 +372,7 @@ class Arbiter(wiring.Component):
         head = candidates[-1]
         was = {name: Signal(name=f"was_{name}") for name in (*lost, "starts", "late")}
         m.d.sync += [was[name].eq(value) for name, value in lost.items()]
-        m.d.sync += was["starts"].eq(head.starts)
+        m.d.sync += was["starts"].eq(head.does.starts)
         expected, gap_next, gap_end = (
             Signal(SEQUENCE_NUMBER_BITS, name=f"was_{name}")
             for name in ("expected", "gap_next", "gap_end")
