@@ -80,7 +80,7 @@ class Bucket(wiring.Component):
             }
         )
 
-        self.taking = Signal(5)
+        self.taking = Signal(6)
         """A register, for proofs: one bit per step of taking a token."""
 
     def elaborate(self, platform: object) -> Module:
@@ -114,21 +114,23 @@ class Bucket(wiring.Component):
         m.d.sync += is_closed.eq(self.limit.is_closed)
         m.d.comb += self.is_empty.eq(is_closed | lacks)
 
-        # step 0: raw; 1: registered; 2: empty or not, the later time; 3: the sum; 4: written
+        # step 0: raw; 1: registered, compared; 2: empty or not, the later time; 3: the sum;
+        # 4: written
         later, moved, has_token = Signal(self._full_bits), Signal(self._full_bits), Signal()
-        with m.If(taking[1]):
-            m.d.sync += later.eq(Mux(next_ns > self.take_t_ns, next_ns, self.take_t_ns))
+        is_ahead = Signal()
+        m.d.sync += [
+            is_ahead.eq(next_ns > self.take_t_ns),
+            later.eq(Mux(is_ahead, next_ns, self.take_t_ns)),
+            moved.eq(later + self.limit.interval_ns),
+        ]
         with m.If(taking[2]):
-            m.d.sync += [
-                has_token.eq(~self.is_empty),
-                moved.eq(later + self.limit.interval_ns),
-            ]
+            m.d.sync += has_token.eq(~self.is_empty)
         m.d.comb += [
-            table.write_enable.eq(taking[3] & has_token),
+            table.write_enable.eq(taking[4] & has_token),
             table.write_address.eq(self.take_index),
             table.write_data.eq(moved),
-            self.is_taken.eq(taking[4]),
-            self.is_granted.eq(taking[4] & has_token),
+            self.is_taken.eq(taking[5]),
+            self.is_granted.eq(taking[5] & has_token),
             self.full_ns.eq(next_ns),
         ]
         return m
@@ -142,7 +144,7 @@ class RateLimits(wiring.Component):
     those of cycle 3. ``symbol_is_empty`` in cycle 3 says that there is no token, the other two
     ``<kind>_is_empty`` do in cycle 4. One request per cycle.
     ``take_valid``, ``take``: a request passed; taken while ``take_ready``, and done when it is
-    ready again (6 cycles), the limits standing still meanwhile. What is asked for while it is not
+    ready again (7 cycles), the limits standing still meanwhile. What is asked for while it is not
     ready, or was asked for less than two cycles before the taking, has no answer.
     """
 

@@ -13,7 +13,7 @@ from sim.gateware import harness
 
 SEED = int(os.environ.get("TICKWIRE_SEED", "17"))
 BITS = {"session": 2, "symbol": 3, "strategy": 2}
-TAKE_CYCLES = 7
+TAKE_CYCLES = 8
 
 
 @pytest.fixture(scope="module")
