@@ -27,6 +27,8 @@ ORIGIN_STRATEGY_BIT = 32
 
 PART_BITS = 24
 """Of a key that are compared in one cycle: the sum of the parts is the next one's."""
+HALF_BITS = TIME_BITS // 2
+"""Of a time that are compared in one cycle."""
 
 
 def key_layout(symbol_bits: int, strategy_bits: int) -> data.StructLayout:
@@ -81,7 +83,7 @@ class RecentOrders(wiring.Component):
     but not while ``remember_ready`` is 0: then ``holds`` means nothing.
 
     ``remember_valid``, ``remember_key``, ``remember_t_ns``: the order passed; taken while
-    ``remember_ready``, in the table when it is ready again (9 cycles). Until then ``key`` and
+    ``remember_ready``, in the table when it is ready again (11 cycles). Until then ``key`` and
     ``set`` are to be the same order's: that set is looked at, and written to.
     """
 
@@ -115,13 +117,14 @@ class RecentOrders(wiring.Component):
         ]
         for number, way in enumerate(ways):
             m.submodules[f"way_{number}"] = way
-        is_busy = Signal()
+        is_busy, writes = Signal(), Signal(WAYS)
         new = Signal(row_layout)
         set_later = Signal(SET_BITS)
         m.d.sync += set_later.eq(self.set)
         m.d.comb += self.init_done.eq(ways[0].init_done)
-        for way in ways:
+        for number, way in enumerate(ways):
             m.d.comb += [
+                way.write_enable.eq(writes[number]),
                 way.read_address[0].eq(self.set),
                 way.write_address.eq(set_later),
                 way.write_data.eq(new),
@@ -135,13 +138,22 @@ class RecentOrders(wiring.Component):
         m.d.sync += [
             flags.eq(Cat(*terms)) for flags, terms in zip(was_below, is_below, strict=True)
         ]
-        counts = [was_same[i].all() & was_below[i].any() for i in range(WAYS)]
+        counts = [
+            parts.all() & (high_below | (high_not_above & low_below))
+            for parts, (high_below, high_not_above, low_below) in zip(
+                was_same, was_below, strict=True
+            )
+        ]
         m.d.comb += self.holds.eq(was_on & Cat(*counts).any())
 
-        # replacement: read, match and compare the ages of two and two, compare the older, write
+        # replacement: read, match and compare the ages of two and two in halves, compare the older,
+        # write
         found = Signal(WAYS)
         older = [Signal(range(WAYS), name=f"older_{i}") for i in range(WAYS // 2)]
         oldest_ages = [Signal(TIME_BITS, name=f"oldest_age_{i}") for i in range(WAYS // 2)]
+        high_less, high_not_more, low_less = (
+            Signal(WAYS // 2, name=name) for name in ("high_less", "high_not_more", "low_less")
+        )
         is_second = Signal(WAYS // 2)  # the older of two
         is_last_pair = Signal()
         chosen = Signal(range(WAYS))
@@ -159,9 +171,16 @@ class RecentOrders(wiring.Component):
             with m.State("COMPARE"):
                 m.next = "PAIRS"
             with m.State("PAIRS"):
-                m.d.sync += is_second.eq(
-                    Cat(ages[2 * i + 1] < ages[2 * i] for i in range(len(is_second)))
-                )
+                for i in range(WAYS // 2):
+                    first, second = ages[2 * i], ages[2 * i + 1]
+                    m.d.sync += [
+                        high_less[i].eq(second[HALF_BITS:] < first[HALF_BITS:]),
+                        high_not_more[i].eq(second[HALF_BITS:] <= first[HALF_BITS:]),
+                        low_less[i].eq(second[:HALF_BITS] < first[:HALF_BITS]),
+                    ]
+                m.next = "JOIN"
+            with m.State("JOIN"):
+                m.d.sync += is_second.eq(high_less | (high_not_more & low_less))
                 m.next = "OLDER"
             with m.State("OLDER"):
                 m.d.sync += found.eq(Cat(parts.all() for parts in was_same))
@@ -180,18 +199,19 @@ class RecentOrders(wiring.Component):
                     with m.If(found[number]):
                         m.d.sync += chosen.eq(number)
                 m.next = "WRITE"
-            with m.State("WRITE"):
-                for number, way in enumerate(ways):
-                    m.d.comb += way.write_enable.eq(chosen == number)
-                m.d.sync += is_busy.eq(0)
+            with m.State("WRITE"):  # in the next cycle, as the RAMs are far
+                m.d.sync += writes.eq(Cat(chosen == number for number in range(WAYS)))
+                m.next = "WRITTEN"
+            with m.State("WRITTEN"):
+                m.d.sync += [writes.eq(0), is_busy.eq(0)]
                 m.next = "IDLE"
         return m
 
     def _compare(
         self, m: Module, ways: list[SweptMemory]
-    ) -> tuple[list[list[Value]], list[Value], list[tuple[Value, Value]], Value]:
-        """For each way, in cycle 2: which parts of the key are the same, when it passed, two terms
-        of whether that is lately.
+    ) -> tuple[list[list[Value]], list[Value], list[tuple[Value, ...]], Value]:
+        """For each way, in cycle 2: which parts of the key are the same, when it passed, and of
+        whether that is lately: the upper half below, not above, the lower half below.
 
         And whether there is a window at all.
         """
@@ -206,9 +226,7 @@ class RecentOrders(wiring.Component):
             earliest_later.eq(earliest),
             is_on.eq(Cat(self.window_ns.any(), is_on[0])),
         ]
-        is_before_all = earliest_later[-1]  # below 0
-        half = TIME_BITS // 2
-        low, high = earliest_later[:half], earliest_later[half:TIME_BITS]
+        low, high = earliest_later[:HALF_BITS], earliest_later[HALF_BITS:].as_signed()
         same, ages, is_below = [], [], []
         for way in ways:
             row = way.read_data[0]
@@ -221,11 +239,6 @@ class RecentOrders(wiring.Component):
                 ]
             )
             ages.append(age)
-            # one gate behind each chain of carries
-            is_below.append(
-                (
-                    (high < age[half:]) | is_before_all,
-                    (high <= age[half:]) & (low < age[:half]),
-                )
-            )
+            late = age[HALF_BITS:]
+            is_below.append((high < late, high <= late, low < age[:HALF_BITS]))
         return same, ages, is_below, is_on[1]
