@@ -42,7 +42,7 @@ class Exposure(wiring.Component):
     ``look_up_done`` is 1, ``order`` is its row and ``order_found`` says whether there is one; both
     stand until the next operation.
 
-    ``tell_valid``, ``tell``, ``tell_ready``: something happened (up to 39 cycles). While ``hold``
+    ``tell_valid``, ``tell``, ``tell_ready``: something happened (up to 40 cycles). While ``hold``
     is 1 none is begun. ``is_idle``: nothing is under way.
 
     When an order goes that had its side's best price, the others are searched (two to

@@ -21,7 +21,8 @@ def find(m: Module, s: LedgerState) -> None:
         s.steps.go("READ")
     with s.steps.state("READ"):
         s.steps.go("TAKE")
-    with m.If(s.steps.ongoing("TAKE") | s.steps.ongoing("BEHIND")):
+    m.d.sync += s.loads.eq(s.steps.ongoing("READ") | s.steps.ongoing("LOOK_BEHIND"))
+    with m.If(s.loads):  # in TAKE and in BEHIND
         m.d.sync += order.eq(read_order)
     with s.steps.state("TAKE"):
         m.d.sync += [s.known.eq(read_symbol), s.looks_at.eq(read_order.replaces)]
@@ -41,10 +42,8 @@ def find(m: Module, s: LedgerState) -> None:
         is_in_flight = s.ports.order_found & s.is_in_flight
         m.d.sync += s.other.eq(order.replaces)
         s.steps.go("IDLE")
-        with m.If(s.is_(op.CANCEL)):
-            m.d.sync += s.ports.totals.messages.eq(s.ports.totals.messages + 1)
-        with m.If(s.is_(op.CANCEL, op.CANCEL_ENDED) & s.ports.order_found):
-            with m.If(s.is_(op.CANCEL_ENDED) | ~s.quantity.any()):
+        with m.If(s.is_(op.CANCEL, op.CANCEL_ENDED)):
+            with m.If(s.is_(op.CANCEL_ENDED) | s.asks_nothing):
                 m.d.sync += order.cancel_in_flight.eq(s.is_(op.CANCEL))
             s.steps.go("STORE")
         with m.If(
@@ -57,7 +56,7 @@ def find(m: Module, s: LedgerState) -> None:
             s.steps.go("EDIT")
         with m.If(s.is_(op.REPLACED, op.REPLACE_ENDED) & is_in_flight):
             m.d.sync += s.kept_cancel.eq(order.cancel_in_flight)
-            s.steps.go("BEHIND")
+            s.steps.go("LOOK_BEHIND")
         with m.If(s.is_(op.FILL, op.BROKEN, op.MARK)):
             m.d.sync += s.position_part.eq(1)
             s.steps.go("EDIT")
@@ -66,13 +65,9 @@ def find(m: Module, s: LedgerState) -> None:
         with m.If(s.is_(op.RELEASE_STRATEGY)):
             m.d.comb += s.strategies.write_enable.eq(1)
         with m.If(s.is_(op.START_DAY)):
-            m.d.sync += [
-                s.ports.totals[name].eq(0)
-                for name in (
-                    *("daily_shares", "daily_notional", "messages"),
-                    *("executions", "executions_by_ratio"),
-                )
-            ]
+            s.steps.go("NEW_DAY")
+    with s.steps.state("LOOK_BEHIND"):
+        s.steps.go("BEHIND")
     with s.steps.state("BEHIND"):
         s.steps.go("COMPARE")
     with s.steps.state("COMPARE"):
@@ -164,7 +159,8 @@ def edit(m: Module, s: LedgerState) -> None:
             (s.by_ratio, 1),
         )
         for number, (home, wanted) in enumerate(homes):
-            with m.If((s.slot == number + PRODUCT_CYCLES + 1) & wanted):
+            m.d.sync += s.keeps[number].eq((s.slot == number + PRODUCT_CYCLES) & wanted)
+            with m.If(s.keeps[number]):
                 m.d.sync += home.eq(s.product.product)
         with m.If(s.slot == LAST_SLOT):
             s.steps.go("RESERVE")
@@ -185,8 +181,10 @@ def change_order(m: Module, s: LedgerState) -> None:
             order.executed.eq(order.executed + taken),
             pending_leaves.eq(Mux(pending_leaves > taken, pending_leaves - taken, 0)),
         ]
+    m.d.sync += s.ended_pending.eq(does.ends_pending)
     with m.If(does.ends_pending):
         m.d.sync += [order.pending.eq(0), pending_leaves.eq(0)]
+    with m.If(s.ended_pending):  # wide, and wanted only when all is weighed
         m.d.sync += [order.pending_price.eq(0), order.pending_notional.eq(0)]
     with m.If(does.replaces):
         m.d.sync += [
@@ -209,7 +207,7 @@ def change_order(m: Module, s: LedgerState) -> None:
             s.fewer_unacknowledged.eq(s.was_unacknowledged + s.has_pending),
         ]
     with m.If(does.is_replaced):
-        is_gone = ~s.quantity.any()
+        is_gone = s.asks_nothing
         m.d.sync += [
             order.number.eq(s.key),
             order.cancel_in_flight.eq(s.kept_cancel),

@@ -43,10 +43,10 @@ CHANGE_LAYOUT = data.StructLayout(
 
 STEPS = (
     *("IDLE", "PREPARE", "FETCH", "READ", "TAKE", "OPEN"),
-    *("CHECK", "BRANCH", "BEHIND", "COMPARE", "EDIT", "CHANGE"),
+    *("CHECK", "BRANCH", "LOOK_BEHIND", "BEHIND", "COMPARE", "EDIT", "CHANGE"),
     *("KNOW", "MOVE", "SUM", "SIZE", "MULTIPLY", "RESERVE"),
     *("DIFFER", "ADD", "BEST", "PRICE_FOUND", "PRICE_TAKEN", "WRITE"),
-    *("SHOW", "STORE", "WRITE_OTHER", "SEARCH", "FETCH_AGAIN", "READ_AGAIN"),
+    *("SHOW", "STORE", "WRITE_OTHER", "SEARCH", "FETCH_AGAIN", "READ_AGAIN", "NEW_DAY"),
 )
 """Of an operation; not every one takes all of them."""
 
@@ -118,10 +118,14 @@ class LedgerState:
         self.pending_is_worth_more = Signal()
         self.pending_is_further = Signal()  # its price is the more aggressive one
         self.fill_leaves_some = Signal()
+        self.asks_nothing = Signal()  # the operation's quantity is 0
         self.is_in_flight = Signal()  # it replaces another, and is no order yet
         self.next_count = Signal(EXECUTION_BITS)  # executions of its strategy, and one
 
         self.does = Signal(CHANGE_LAYOUT)
+        self.ended_pending = Signal()  # the order's replace in flight, in the cycle before
+        self.loads = Signal()  # the row that was read becomes ``order``
+        self.keeps = Signal(SLOTS)  # the product that is there, by its slot
 
         self.known = Signal(ports.symbol_shape)  # the symbol's row
         self.side_row, self.new_side_row = (
@@ -227,6 +231,7 @@ class LedgerState:
             self.has_pending.eq(order.pending.any()),
             self.is_in_flight.eq(order.replaces.any()),
             is_above.eq(order.pending_price > order.price),
+            self.asks_nothing.eq(self.quantity == 0),
             self.fill_leaves_some.eq(self.quantity < order.leaves),
             count.eq(executions),
             self.next_count.eq(count + 1),

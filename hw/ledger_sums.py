@@ -180,7 +180,18 @@ def write(m: Module, s: LedgerState) -> None:
             ]
             s.steps.go("FETCH_AGAIN")
     with s.steps.state("STORE"):
-        m.d.comb += orders.write_enable.eq(1)
+        m.d.comb += orders.write_enable.eq(s.ports.order_found)
+        with m.If(s.is_(op.CANCEL)):
+            m.d.sync += totals.messages.eq(totals.messages + 1)
+        s.steps.go("IDLE")
+    with s.steps.state("NEW_DAY"):
+        m.d.sync += [
+            totals[name].eq(0)
+            for name in (
+                *("daily_shares", "daily_notional", "messages"),
+                *("executions", "executions_by_ratio"),
+            )
+        ]
         s.steps.go("IDLE")
     with s.steps.state("FETCH_AGAIN"):
         s.steps.go("READ_AGAIN")
