@@ -90,10 +90,12 @@ class LimitsTable(wiring.Component):
         for word in WORDS:
             home = shadow_row if word.scope == SCOPE_SYMBOL else shadow_gate
             places.append(home[word.name])
-        with m.If(self.shadow_valid):
-            for number, place in enumerate(places):
-                with m.If(self.shadow.number == number):
-                    m.d.sync += [place.eq(self.shadow.value), written[number].eq(1)]
+        writes, value = Signal(FIELDS), Signal(VALUE_BITS)  # which goes far
+        m.d.sync += value.eq(self.shadow.value)
+        for number, place in enumerate(places):
+            m.d.sync += writes[number].eq(self.shadow_valid & (self.shadow.number == number))
+            with m.If(writes[number]):
+                m.d.sync += [place.eq(value), written[number].eq(1)]
 
         # commit: take, compare, judge, apply; the sequence number is too wide for a cycle with the
         # rest, and what applies a set goes far
