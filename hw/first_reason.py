@@ -8,6 +8,7 @@ holds against everything, and behind it what holds against new risk only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
@@ -54,11 +55,12 @@ class FirstReason:
     ``early``: findings out of registers; ``late``: others of this cycle; ``last``: of the next
     cycle, all against new risk, each counting if ``last_counts`` (of this cycle) says so.
     ``reduces``: what holds against new risk only does not count.
-    In the next cycle ``passed``, three look-up tables behind registers, and ``reason`` (0 when
-    passed), a few more.
+    In the next cycle ``passed``, three look-up tables behind registers; in the one after it
+    ``reason`` (0 when passed), a few more: whether anything stands against a request is urgent,
+    what it is is not.
 
-    Early findings are encoded to a number at once. A last one asks one bit that stands ready:
-    whether it is blocked, by another that goes before it or by what makes it count.
+    Early findings are encoded to a number at once. Of late and last ones it is known one cycle
+    after the other whether one that goes before them stands in their way.
     """
 
     def __init__(
@@ -83,36 +85,71 @@ class FirstReason:
             m.d.sync += register.eq(value)
             return register
 
-        def before(number: int, *groups: Mapping[int, Value]) -> Value:
-            return any_of(bit for group in groups for n, bit in group.items() if n < number)
+        def before(number: int, group: Mapping[int, Value]) -> Value:
+            return any_of(bit for n, bit in group.items() if n < number)
 
-        always = {n: bit for n, bit in first.items() if n < border}
-        new_risk = {n: bit for n, bit in first.items() if n >= border}
-        late_counting = {n: bit & ~reduces if n >= border else bit for n, bit in second.items()}
-        early_always = registered(any_of(always.values()), "early_always")
-        early_new_risk = registered(any_of(new_risk.values()) & ~reduces, "early_new_risk")
-        late_against = registered(any_of(late_counting.values()), "late_against")
+        def split(group: Mapping[int, Value]) -> tuple[dict[int, Value], dict[int, Value]]:
+            """What holds against everything, and against new risk."""
+            always = {n: bit for n, bit in group.items() if n < border}
+            return always, {n: bit for n, bit in group.items() if n >= border}
+
+        always, new_risk = split(first)
+        late_always, late_new_risk = split(second)
         nothing = Const(0, REASON_BITS)
+        is_always, is_new_risk, is_late_always, is_late_new_risk = (
+            registered(any_of(group.values()), f"any_{name}")
+            for name, group in (
+                ("always", always),
+                ("new_risk", new_risk),
+                ("late_always", late_always),
+                ("late_new_risk", late_new_risk),
+            )
+        )
+        reduced = registered(reduces, "reduced")
         always_number = registered(first_found(always, nothing), "always_number")
         new_risk_number = registered(first_found(new_risk, nothing), "new_risk_number")
-        standing = {
-            n: registered(bit & ~before(n, first), f"standing_{RISK.name_of(n)}")
-            for n, bit in late_counting.items()
+        found_late = {n: registered(bit, f"late_{RISK.name_of(n)}") for n, bit in second.items()}
+        counts = {
+            n: registered(bit, f"counts_{RISK.name_of(n)}")
+            for n, bit in by_number(last_counts).items()
         }
-        counts = by_number(last_counts)
-        blocked = {
+        # whether there is an early one, between one of the others and the next
+        borders = [0, *sorted((*second, *third))]
+        segments = {
             n: registered(
-                before(n, first, second) | reduces | ~counts[n], f"blocked_{RISK.name_of(n)}"
+                any_of(bit for at, bit in first.items() if low <= at < n), f"early_to_{n}"
             )
-            for n in third
+            for low, n in pairwise(borders)
+            if any(low <= at < n for at in first)
         }
+
+        def behind_early(number: int) -> Value:
+            return any_of(bit for n, bit in segments.items() if n <= number)
 
         # the next cycle
         self.passed, self.reason = Signal(), Signal(REASON_BITS)
-        last_standing = {n: bit & ~blocked[n] for n, bit in third.items()}
-        early_number = Mux(early_always, always_number, Mux(early_new_risk, new_risk_number, 0))
-        against = (early_always, early_new_risk, late_against)
-        m.d.comb += [
-            self.passed.eq(~any_of((*against, *last_standing.values()))),
-            self.reason.eq(first_found(last_standing, first_found(standing, early_number))),
-        ]
+        found_last = {n: bit & counts[n] for n, bit in third.items()}
+        against_new_risk = any_of((is_new_risk, is_late_new_risk, *found_last.values()))
+        m.d.comb += self.passed.eq(
+            ~any_of((is_always, is_late_always, against_new_risk & ~reduced))
+        )
+        standing = {
+            n: registered(
+                bit & ~behind_early(n) & ~(reduced & (n >= border)), f"standing_{RISK.name_of(n)}"
+            )
+            for n, bit in found_late.items()
+        }
+        last_standing = {
+            n: registered(
+                bit & ~reduced & ~behind_early(n) & ~before(n, found_late),
+                f"standing_{RISK.name_of(n)}",
+            )
+            for n, bit in found_last.items()
+        }
+        early_number = registered(
+            Mux(is_always, always_number, Mux(is_new_risk & ~reduced, new_risk_number, 0)),
+            "early_number",
+        )
+
+        # the cycle after it
+        m.d.comb += self.reason.eq(first_found(last_standing, first_found(standing, early_number)))

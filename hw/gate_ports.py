@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -33,12 +35,25 @@ def verdict_layout(
             # as asked for; symbol, side, strategy and venue of a replace or cancel are its order's
             "request": request_layout(symbol_bits, strategy_bits, venue_bits),
             "passed": 1,
-            "reason": REASON_BITS,  # of the table RISK; 0 when passed
             # when passed: given to a new order or replace; a cancel's order
             "user_ref_num": USER_REF_NUM_BITS,
             "pass_number": PASS_NUMBER_BITS,  # when passed: counts passes, from 1
             "t_ns": TIME_BITS,  # the time that every check took for now
             "decided_cycle": CYCLE_BITS,  # in which the verdict is valid
+        }
+    )
+
+
+def explained_layout(
+    symbol_bits: int = SYMBOL_BITS,
+    strategy_bits: int = STRATEGY_BITS,
+    venue_bits: int = VENUE_BITS,
+) -> data.StructLayout:
+    """A verdict with its reason, which takes a cycle more."""
+    return data.StructLayout(
+        {
+            "verdict": verdict_layout(symbol_bits, strategy_bits, venue_bits),
+            "reason": REASON_BITS,  # of the table RISK; 0 when passed
         }
     )
 
@@ -51,12 +66,11 @@ class VerdictPort(wiring.Signature):
         symbol_bits: int = SYMBOL_BITS,
         strategy_bits: int = STRATEGY_BITS,
         venue_bits: int = VENUE_BITS,
+        layout: Callable[..., data.StructLayout] = verdict_layout,
     ) -> None:
+        """``layout``: of the verdict, by these numbers of bits."""
         super().__init__(
-            {
-                "valid": Out(1),
-                "payload": Out(verdict_layout(symbol_bits, strategy_bits, venue_bits)),
-            }
+            {"valid": Out(1), "payload": Out(layout(symbol_bits, strategy_bits, venue_bits))}
         )
 
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The steps of the risk gate: whose turn it is, when the decision may be trusted, what follows."""
 
-from amaranth.hdl import Module, Signal
-from amaranth.lib import enum, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+
+from hw.steps import Steps
 
 STEADY_CYCLES = 12
 """Cycles without any change after which rows, rooms and limits are what they will stay."""
@@ -12,17 +14,8 @@ REFRESH_CYCLES = 4
 """Cycles from a request's symbol at the tables to its view."""
 
 
-class Step(enum.Enum, shape=4):  # type: ignore[call-arg]
-    """Where a request is; the highest bit says that there is one, as many multiplexers ask it."""
-
-    IDLE = 0
-    ASK = 8
-    ANSWER = 9
-    REFRESH = 10
-    SECOND = 11
-    LAST = 12
-    VERDICT = 13
-    COMMIT = 14
+STATES = ("IDLE", "ASK", "ANSWER", "REFRESH", "SECOND", "LAST", "VERDICT", "COMMIT")
+"""Where a request is."""
 
 
 class GateSequence(wiring.Component):
@@ -40,8 +33,8 @@ class GateSequence(wiring.Component):
     there. Its effect is then carried out until ``is_done``, which is not 1 in the cycle after the
     verdict while anything is to be done. ``settles``: that is under way, after a refusal too, as
     the verdict comes too late to be asked for the next step.
-    ``uses_held``: the tables and the decision see the held request (``is_free`` is a register of
-    the contrary, as many look at it); ``holds``: nothing else may change anything, as a request
+    ``uses_held``: the tables and the decision see the held request (``is_free`` is another register
+    for the contrary, as many look at it); ``holds``: nothing else may change anything, as a request
     is under way or may be taken.
     """
 
@@ -72,61 +65,59 @@ class GateSequence(wiring.Component):
         self.measure_cycles = measure_cycles
         super().__init__()
 
+        self.states = Signal(len(STATES))
+        """For proofs: a bit per state."""
+
     def elaborate(self, platform: object) -> Module:
         """The states."""
         m = Module()
         waited = Signal(range(self.measure_cycles + REFRESH_CYCLES + 1))
         needed = Signal.like(waited)
-        step, following = Signal(Step), Signal(Step)
-        m.d.sync += [step.eq(following), self.is_free.eq(~following.as_value()[-1])]
+        steps = Steps(m, STATES)
+        takes = Signal()
         m.d.comb += [
-            self.uses_held.eq(step.as_value()[-1]),
-            following.eq(step),
+            self.states.eq(Cat(*(steps.ongoing(name) for name in STATES))),
+            self.is_free.eq(steps.ongoing("IDLE")),
+            self.trigger_ready.eq(self.is_free & self.init_done),
+            self.host_ready.eq(self.is_free & self.init_done & ~self.offers),
+            self.takes_trigger.eq(self.trigger_ready & self.offers & self.fires),
+            self.takes_host.eq(self.host_ready & self.wants),
+            takes.eq(self.init_done & Mux(self.offers, self.fires, self.wants)),
             self.holds.eq(self.uses_held | self.offers | self.wants),
             self.is_fast.eq(self.takes_trigger & self.was_seen & self.is_steady),
+            self.asks.eq(steps.ongoing("ASK")),
+            self.refreshes.eq(steps.ongoing("REFRESH")),
+            self.decides.eq(steps.ongoing("VERDICT")),
+            self.settles.eq(steps.ongoing("COMMIT")),
         ]
-        with m.Switch(step):
-            with m.Case(Step.IDLE):
-                m.d.comb += [
-                    self.trigger_ready.eq(self.init_done),
-                    self.host_ready.eq(self.init_done & ~self.offers),
-                    self.takes_trigger.eq(self.trigger_ready & self.offers & self.fires),
-                    self.takes_host.eq(self.host_ready & self.wants),
-                ]
-                m.d.sync += [waited.eq(0), needed.eq(REFRESH_CYCLES)]
-                with m.If(self.takes_trigger):
-                    m.d.comb += following.eq(Step.REFRESH)
-                    with m.If(self.is_fast):
-                        m.d.comb += following.eq(Step.LAST)
-                with m.Elif(self.takes_host):
-                    m.d.comb += following.eq(Step.REFRESH)
-                    with m.If(self.has_order):
-                        m.d.comb += following.eq(Step.ASK)
-            with m.Case(Step.ASK):
-                m.d.comb += self.asks.eq(1)
-                with m.If(self.is_asked):
-                    m.d.comb += following.eq(Step.ANSWER)
-            with m.Case(Step.ANSWER):
-                m.d.sync += needed.eq(self.measure_cycles + REFRESH_CYCLES)
-                with m.If(self.answers):
-                    m.d.comb += following.eq(Step.REFRESH)
-            with m.Case(Step.REFRESH):
-                m.d.comb += self.refreshes.eq(1)
-                with m.If(waited != needed):
-                    m.d.sync += waited.eq(waited + 1)
-                with m.Elif(self.is_steady):
-                    m.d.comb += following.eq(Step.SECOND)
-            with m.Case(Step.SECOND):
-                m.d.comb += following.eq(Step.LAST)
-            with m.Case(Step.LAST):
-                m.d.comb += following.eq(Step.VERDICT)
-            with m.Case(Step.VERDICT):
-                m.d.comb += self.decides.eq(1)
-                m.d.comb += following.eq(Step.COMMIT)
-            with m.Case(Step.COMMIT):
-                m.d.comb += self.settles.eq(1)
-                with m.If(self.is_done):
-                    m.d.comb += following.eq(Step.IDLE)
-            with m.Default():
-                m.d.comb += following.eq(Step.IDLE)
+        m.d.sync += self.uses_held.eq(Mux(self.is_free, takes, ~(self.settles & self.is_done)))
+        with steps.state("IDLE"):
+            m.d.sync += [waited.eq(0), needed.eq(REFRESH_CYCLES)]
+            with m.If(takes & self.offers):
+                steps.go("REFRESH")
+                with m.If(self.was_seen & self.is_steady):
+                    steps.go("LAST")
+            with m.Elif(takes):
+                steps.go("REFRESH")
+                with m.If(self.has_order):
+                    steps.go("ASK")
+        with steps.state("ASK"), m.If(self.is_asked):
+            steps.go("ANSWER")
+        with steps.state("ANSWER"):
+            m.d.sync += needed.eq(self.measure_cycles + REFRESH_CYCLES)
+            with m.If(self.answers):
+                steps.go("REFRESH")
+        with steps.state("REFRESH"):
+            with m.If(waited != needed):
+                m.d.sync += waited.eq(waited + 1)
+            with m.Elif(self.is_steady):
+                steps.go("SECOND")
+        with steps.state("SECOND"):
+            steps.go("LAST")
+        with steps.state("LAST"):
+            steps.go("VERDICT")
+        with steps.state("VERDICT"):
+            steps.go("COMMIT")
+        with steps.state("COMMIT"), m.If(self.is_done):
+            steps.go("IDLE")
         return m

@@ -9,7 +9,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.event import event_layout
-from hw.gate_ports import verdict_layout
+from hw.gate_ports import explained_layout
 from hw.order_builder import outcome_layout
 from hw.record_queue import RecordQueue
 from hw.request import STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS
@@ -73,7 +73,7 @@ class RecordWriter(wiring.Component):
     ) -> None:
         self.feed = feed
         event = event_layout(feed, symbol_bits)
-        verdict = verdict_layout(symbol_bits, strategy_bits, venue_bits)
+        verdict = explained_layout(symbol_bits, strategy_bits, venue_bits)
         outcome = outcome_layout(slot_bits)
         members: dict[str, Any] = {}
         for name, shape in (("event", event), ("verdict", verdict), ("outcome", outcome)):
@@ -213,10 +213,10 @@ class RecordWriter(wiring.Component):
 
     def _verdict(self, head: Any) -> tuple[Value, Value, Value]:
         """The record of a verdict, its words and its bytes."""
-        verdict, request = head.payload, head.payload.request
+        verdict, request = head.payload.verdict, head.payload.verdict.request
         values = {
             "passed": verdict.passed,
-            "reason": verdict.reason,
+            "reason": head.payload.reason,
             "action": request.action.as_value(),
             "side": request.side,
             "time_in_force": request.time_in_force,

@@ -25,6 +25,7 @@ from nic.offload.enumerations import FIRST_OF_NEW_RISK, RISK
 from nic.offload.limits import NOTIONAL_BITS
 
 DECISION_CYCLES = 3
+REASON_CYCLES = 4
 NOTIONAL_CYCLES = 4
 KILLS = ("kill_global", "heartbeat_lost", "kill_session", "kill_strategy", "kill_symbol")
 
@@ -34,8 +35,8 @@ class RiskDecision(wiring.Component):
 
     In cycle 0 ``view``; in cycle 1 ``symbol_message_rate``: the symbol's bucket has no token; in
     cycle 2 ``late``; in cycle 3 ``is_duplicate``: the same order passed lately. In that cycle
-    ``passed``, ``reason`` (0 when passed) and ``is_credit_alert``; in cycle 4 ``notional``, price
-    times open shares.
+    ``passed`` and ``is_credit_alert``; in cycle 4 ``reason`` (0 when passed) and ``notional``,
+    price times open shares.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.event import CYCLE_BITS
 from hw.exposure import Exposure
-from hw.gate_ports import EARLY, TriggerPort, VerdictPort
+from hw.gate_ports import EARLY, TriggerPort, VerdictPort, explained_layout
 from hw.gate_sequence import STEADY_CYCLES, GateSequence
 from hw.kill_switch import KillSwitch, SwitchCommand
 from hw.ledger_ports import tell_layout
@@ -52,8 +52,9 @@ class RiskGate(wiring.Component):
 
     Requests: ``trigger`` and ``host``; the trigger's go first, then tells, then the host's.
     ``candidate_early``: what is known of the trigger's candidate before it is there.
-    ``verdict``: one per request taken. ``verdicts``: a bit per reason of ``RISK``, 1 two
-    cycles after such a verdict; ``alerts``: a bit, a cycle after a pass above the credit alert.
+    ``verdict``: one per request taken; ``explained``: the same with its reason, a cycle later.
+    ``verdicts``: a bit per reason of ``RISK``, 1 three cycles after such a verdict; ``alerts``: a
+    bit, a cycle after a pass above the credit alert.
 
     ``symbol_index`` in cycle 0 asks for the ``top`` of cycle 2, which is not looked at while
     ``top_is_changing``: the decision waits for the next one. ``sessions_up`` has a bit per
@@ -81,6 +82,7 @@ class RiskGate(wiring.Component):
             "candidate_early": In(EARLY),
             "host": In(stream.Signature(self._request)),
             "verdict": Out(VerdictPort(*self._indexes)),
+            "explained": Out(VerdictPort(*self._indexes, layout=explained_layout)),
             "verdicts": Out(RISK.count),
             "alerts": Out(1),
             "symbol_index": Out(symbol_bits),
@@ -340,18 +342,21 @@ class RiskGate(wiring.Component):
             self.verdict.valid.eq(sequence.decides),
             verdict.request.eq(request),
             verdict.passed.eq(decision.passed),
-            verdict.reason.eq(decision.reason),
             verdict.user_ref_num.eq(number),
             verdict.pass_number.eq(following),
             verdict.t_ns.eq(holder.t_ns),
             verdict.decided_cycle.eq(self.cycle),
         ]
         reason, decided = Signal.like(decision.reason), Signal()
+        explained = self.explained
+        m.d.comb += explained.payload.reason.eq(decision.reason)
         m.d.sync += [
             just_passed.eq(passed),
             self.alerts.eq(passed & decision.is_credit_alert),
+            explained.valid.eq(sequence.decides),
+            explained.payload.verdict.eq(verdict),
             reason.eq(decision.reason),
-            decided.eq(sequence.decides),
+            decided.eq(explained.valid),
             self.verdicts.eq(Cat((reason == n) & decided for n in range(RISK.count))),
         ]
         with m.If(just_passed):  # in time for the next verdict

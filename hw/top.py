@@ -98,8 +98,8 @@ class Top(FeedCard):
         self._gate(m)
         self._builder(m)
         m.d.comb += [
-            writer.verdict_valid.eq(self.gate.verdict.valid),
-            writer.verdict.eq(self.gate.verdict.payload),
+            writer.verdict_valid.eq(self.gate.explained.valid),
+            writer.verdict.eq(self.gate.explained.payload),
             writer.outcome_valid.eq(self.builder.outcome_valid),
             writer.outcome.eq(self.builder.outcome),
             registers.control.commands.eq(reader.done),

@@ -240,7 +240,7 @@ class Packed(Triple):
                 times = feeds[port].taken_at.tolist()
                 taken += [(at, rank, one) for at, one in zip(times, given, strict=True)]
         taken.sort(key=lambda one: one[:2])
-        verdicts = [row for row in seen if row["verdict__valid"]]
+        verdicts = [row for row in seen if row["explained__valid"]]
         requests = [one for one in taken if one[1] != 1]
         self.same("number of verdicts", len(verdicts), len(requests))
         decided = iter(verdicts)

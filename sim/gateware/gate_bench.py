@@ -106,12 +106,12 @@ class GatewareGate:
         return self.model.inputs(cycles, {})
 
     def run(self, inputs: Array, **feeds: harness.Feed) -> list[Any]:
-        """Run, then until everything is carried out; the rows with a verdict."""
-        return [row for row in self.seen(inputs, **feeds) if row["verdict__valid"]]
+        """Run, then until everything is carried out; the rows with a verdict's reason."""
+        return [row for row in self.seen(inputs, **feeds) if row["explained__valid"]]
 
     def seen(self, inputs: Array, *also: str, **feeds: harness.Feed) -> list[Any]:
         """The same, with the rows in which one of the outputs ``also`` is not 0."""
-        when = ("verdict__valid", "alerts", "verdicts", *also)
+        when = ("verdict__valid", "explained__valid", "alerts", "verdicts", *also)
         found = list(self.model.run(inputs, when=when, feeds=feeds))
         for _ in range(20):
             rested = list(self.model.run(cycles=1))
@@ -124,6 +124,11 @@ class GatewareGate:
         for name, feed in feeds.items():
             assert feed.taken == len(feed.payloads), name
         self.alerts += sum(int(row["alerts"]) for row in found)
+        given, explained = (
+            [int(row["cycle"]) for row in found if row[f"{name}__valid"]]
+            for name in ("verdict", "explained")
+        )
+        assert explained == [cycle + 1 for cycle in given], "each is explained in the next cycle"
         for row in found:
             bits = rows.to_int(row["verdicts"])
             self.counted = [count + (bits >> n & 1) for n, count in enumerate(self.counted)]
@@ -277,14 +282,20 @@ class GatewareGate:
         assert len(verdicts) == 1, "one verdict for one request"
         row = verdicts[0]
         kind = "host" if not by_trigger else "retried" if wrong_prefetch else "fast"
-        self.latencies[kind].append(int(row["cycle"]) - start)
+        self.latencies[kind].append(self.cycle_of(row) - start)
         return self.decided(row)
 
+    @staticmethod
+    def cycle_of(row: Any) -> int:
+        """The cycle of the verdict that is explained in a captured row."""
+        return int(row["cycle"]) - 1
+
     def verdict(self, row: Any) -> dict[str, Any]:
-        """The verdict in a captured row; its number is 0 unless it passed."""
-        verdict: dict[str, Any] = harness.unpack(
-            self.layouts["verdict__payload"], rows.to_int(row["verdict__payload"])
+        """The verdict in a captured row, and its reason; its number is 0 unless it passed."""
+        explained: dict[str, Any] = harness.unpack(
+            self.layouts["explained__payload"], rows.to_int(row["explained__payload"])
         )
+        verdict: dict[str, Any] = explained["verdict"] | {"reason": explained["reason"]}
         if not verdict["passed"]:
             verdict["user_ref_num"] = verdict["pass_number"] = 0
         return verdict

@@ -54,10 +54,10 @@ def event_record(number: int, event: dict[str, Any]) -> bytes:
 
 
 SIMPLE = {
-    "verdict": ("passed", "decided_cycle", "t_ns", "pass_number", "user_ref_num"),
+    "verdict": ("passed", "reason", "decided_cycle", "t_ns", "pass_number", "user_ref_num"),
     "outcome": ("result", "is_order", "slot", "pass_number", "user_ref_num", "sequence_number"),
 }
-BITS = {"passed": 1, "decided_cycle": 48, "t_ns": 63, "pass_number": 48, "is_order": 1,
+BITS = {"passed": 1, "reason": 5, "decided_cycle": 48, "t_ns": 63, "pass_number": 48, "is_order": 1,
         "result": 2, "slot": 6, "user_ref_num": 32, "sequence_number": 32}  # fmt: skip
 
 
@@ -83,6 +83,8 @@ class Bench:
             inputs[f"{kind}_valid"] = int(kind in given)
             if kind in given:
                 values = dict(given[kind])
+                if kind == "verdict":
+                    values = {"verdict": values, "reason": values.pop("reason")}
                 if kind == "event":
                     values["message"] = int.from_bytes(values["message"], "little")
                 inputs[kind] = values

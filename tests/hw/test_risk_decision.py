@@ -10,7 +10,7 @@ import pytest
 from risk_edges import EDGES
 from risk_support import CHECKS, ORDER_BITS, STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS, Case
 
-from hw.risk_decision import DECISION_CYCLES, NOTIONAL_CYCLES, RiskDecision
+from hw.risk_decision import DECISION_CYCLES, NOTIONAL_CYCLES, REASON_CYCLES, RiskDecision
 from nic.offload.enumerations import ALL_CHECKS, RISK
 from nic.offload.limits import Limits
 from sim.gateware import harness, rows
@@ -80,7 +80,7 @@ def test_decision_equals_reference(model):
     for i, (reason, notional, alerts) in enumerate(expected):
         where = f"seed {SEED}, case {i}"
         row = outputs[i + DECISION_CYCLES]
-        got = int(row["reason"])
+        got = int(outputs[i + REASON_CYCLES]["reason"])
         assert RISK.name_of(got) == RISK.name_of(reason), where
         assert int(row["passed"]) == (reason == 0), where
         if reason == 0:

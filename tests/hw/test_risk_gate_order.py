@@ -104,7 +104,7 @@ def test_a_kill_in_flight_refuses_until_the_last_cycle(pair, scope, behind):
     start = gate.model.cycle
     (row,) = gate.run(inputs)
     verdict = gate.verdict(row)
-    assert int(row["cycle"]) - start == 1 + VERDICT
+    assert gate.cycle_of(row) - start == 1 + VERDICT
     assert verdict["passed"] == (behind > LAST)
     assert verdict["reason"] == (0 if behind > LAST else RISK.value(f"kill_{scope}"))
 
@@ -132,7 +132,7 @@ def test_a_fill_around_a_request_is_before_it_or_after_it(pair, behind):
     verdict = gate.verdict(row)
     assert (verdict["user_ref_num"], verdict["reason"]) == (number, reference.last_reason)
     assert is_before == (number == 0)
-    waited = int(row["cycle"]) - begin - start
+    waited = gate.cycle_of(row) - begin - start
     assert waited == VERDICT or -60 < behind < FIRE
 
 
@@ -158,7 +158,7 @@ def test_new_limits_around_a_request_hold_for_it_or_not(pair, behind):
     ]
     outputs = gate.model.run(inputs)
     is_taken = bool(outputs["commit_ready"][start + behind])
-    (row,) = outputs[outputs["verdict__valid"] == 1]
+    (row,) = outputs[outputs["explained__valid"] == 1]
     assert outputs["accepted"].sum() == is_taken
     assert is_taken or behind >= FIRE
     assert gate.verdict(row)["passed"] == (behind >= FIRE)
@@ -183,7 +183,7 @@ def test_a_top_that_is_changing_is_not_looked_at(pair, is_told):
             verdict = gate.verdict(row)
             assert verdict["reason"] in (0, RISK.value("symbol_halted"))
             passed.append(verdict["passed"])
-            waited.append(int(row["cycle"]) - at - VERDICT)
+            waited.append(gate.cycle_of(row) - at - VERDICT)
             if verdict["passed"]:
                 gate.tell("closed", verdict["user_ref_num"])
     assert all(passed) == is_told
