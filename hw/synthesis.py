@@ -19,21 +19,31 @@ from amaranth.hdl import ClockDomain, ClockSignal, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw import cache, comparisons, multiplier_registers, ram_registers, tools, verilog
+from hw import (
+    cache,
+    comparisons,
+    multiplier_registers,
+    ram_places,
+    ram_registers,
+    tools,
+    verilog,
+)
 
 SEEDS = (1, 2, 3, 4)
 DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756")
 DEVICE_NAME = "ECP5-85, speed grade 8, CABGA756"
-STEPS = ("comparisons 2", "ram registers 1", "multiplier registers 1")
+STEPS = ("comparisons 2", "ram registers 1", "multiplier registers 1", "ram places 1")
 """Own steps between the tools, with the version of what they do."""
 
 PLACERS = ("heap", "static", "anchored")
 """How a block is placed. ``heap`` is nextpnr's usual placer, which looks at time. Block RAMs and
 multipliers lie in few rows far apart, and where there are many it spreads them badly: ``static``
-makes much shorter wires, without looking at time. ``anchored`` takes from ``static`` where these
-lie, and leaves the rest to ``heap``."""
+makes much shorter wires, without looking at time. ``anchored`` begins with where ``static`` has
+these, draws the memories together (:mod:`hw.ram_places`), and leaves the rest to ``heap``, which
+weighs time more then."""
 
-ANCHORS = ("DP16KD", "MULT18X18D")
+ANCHORS = (ram_registers.RAM, multiplier_registers.MULTIPLIER)
+HEAVY_TIME = ("--placer-heap-timingweight", "30", "--placer-heap-critexp", "3")
 
 AIM_MHZ = 250
 """What the placer aims at; above what is needed, so that it does not stop at enough."""
@@ -211,21 +221,35 @@ def _place(netlist: Path, placer: str, seed: int, told: Path) -> None:
             placed = ["--placer", "static", "--no-route", "--write", "placed.json"]
             tools.run([*command, *placed], folder)
             _anchor(folder / "block.json", folder / "placed.json")
+            command += HEAVY_TIME
             placer = "heap"
         tools.run([*command, "--placer", placer, "--report", "report.json"], folder)
         (folder / "report.json").replace(told)
 
 
 def _anchor(netlist: Path, placed: Path) -> None:
-    """Write ``netlist`` anew, with the places that ``placed`` has for RAMs and multipliers."""
+    """Write ``netlist`` anew, with places for RAMs and multipliers, from those in ``placed``."""
     made, found = (json.loads(path.read_text()) for path in (netlist, placed))
     (cells,) = (m["cells"] for m in found["modules"].values())
+    bels = {
+        name: cell["attributes"]["NEXTPNR_BEL"]
+        for name, cell in cells.items()
+        if cell["type"] in ANCHORS
+    }
+    bels |= ram_places.choose(
+        {n: _tile(bel) for n, bel in bels.items() if cells[n]["type"] == ram_registers.RAM}
+    )
     for module in made["modules"].values():
-        for name, cell in module["cells"].items():
-            if cell["type"] in ANCHORS and name in cells:
-                cell.setdefault("attributes", {})["BEL"] = cells[name]["attributes"]["NEXTPNR_BEL"]
+        for name in module["cells"].keys() & bels.keys():
+            module["cells"][name].setdefault("attributes", {})["BEL"] = bels[name]
     netlist.unlink()  # it is another name of the one that is kept
     netlist.write_text(json.dumps(made))
+
+
+def _tile(bel: str) -> tuple[int, int]:
+    """Where a place lies: "X35/Y46/EBR2"."""
+    x, y, _ = bel.split("/")
+    return int(x[1:]), int(y[1:])
 
 
 def _boundary_registers(netlist: Path, name: str) -> int:
