@@ -35,14 +35,14 @@ class Exposure(wiring.Component):
     ``totals`` are the sums over all symbols. ``strategy_executions`` are those of ``strategy`` of
     the cycle before.
 
-    ``opened_valid``, ``opened``, ``opened_ready``: a request that passed (13 cycles for a new
-    order, 17 for a replace, 8 for a cancel). A new order or a replace gets ``number``; it is taken
+    ``opened_valid``, ``opened``, ``opened_ready``: a request that passed (14 cycles for a new
+    order, 18 for a replace, 8 for a cancel). A new order or a replace gets ``number``; it is taken
     only while ``number_is_ready``. The gate has seen to it that the order of a replace or cancel is
     there. ``look_up_valid``, ``look_up_number``, ``look_up_ready``: asks for an order; when
     ``look_up_done`` is 1, ``order`` is its row and ``order_found`` says whether there is one; both
     stand until the next operation.
 
-    ``tell_valid``, ``tell``, ``tell_ready``: something happened (up to 40 cycles). While ``hold``
+    ``tell_valid``, ``tell``, ``tell_ready``: something happened (up to 41 cycles). While ``hold``
     is 1 none is begun. ``is_idle``: nothing is under way.
 
     When an order goes that had its side's best price, the others are searched (two to

@@ -45,7 +45,7 @@ STEPS = (
     *("IDLE", "PREPARE", "FETCH", "READ", "TAKE", "OPEN"),
     *("CHECK", "BRANCH", "LOOK_BEHIND", "BEHIND", "COMPARE", "EDIT", "CHANGE"),
     *("KNOW", "MOVE", "SUM", "SIZE", "MULTIPLY", "RESERVE"),
-    *("DIFFER", "ADD", "BEST", "PRICE_FOUND", "PRICE_TAKEN", "WRITE"),
+    *("DIFFER", "ADD", "BEST", "PRICE", "PRICE_FOUND", "PRICE_TAKEN", "WRITE"),
     *("SHOW", "STORE", "WRITE_OTHER", "SEARCH", "FETCH_AGAIN", "READ_AGAIN", "NEW_DAY"),
 )
 """Of an operation; not every one takes all of them."""

@@ -72,17 +72,25 @@ def weigh(m: Module, s: LedgerState) -> None:
         with m.If(s.position_part):
             m.d.sync += known.position_notional.eq(position_notional)
         s.steps.go("BEST")
-    with s.steps.state("BEST"):
+    has_none, takes_new = Signal(), Signal()
+    with s.steps.state("BEST"):  # which price it is; the price itself is a step of its own
+        is_first = rests & (new_side_row.orders == 1)
+        takes_this = (rests & is_further) | is_first
+        m.d.sync += [
+            has_none.eq(s.order_part & ~new_side_row.orders.any()),
+            takes_new.eq(s.order_part & takes_this),
+        ]
+        with m.If(s.order_part & new_side_row.orders.any() & ~takes_this & was_best & ~is_same):
+            m.d.sync += s.needs_search.eq(1)
+        s.steps.go("PRICE")
+    with s.steps.state("PRICE"):
         m.d.sync += new_side_row.best_price.eq(side_row.best_price)
         with m.If(s.is_search_result):
             m.d.sync += new_side_row.best_price.eq(s.search.best_price)
-        with m.If(s.order_part):
-            with m.If(~new_side_row.orders.any()):
-                m.d.sync += new_side_row.best_price.eq(0)
-            with m.Elif(rests & (is_further | (new_side_row.orders == 1))):
-                m.d.sync += new_side_row.best_price.eq(s.new_price)
-            with m.Elif(was_best & ~is_same):
-                m.d.sync += s.needs_search.eq(1)
+        with m.If(takes_new):
+            m.d.sync += new_side_row.best_price.eq(s.new_price)
+        with m.If(has_none):
+            m.d.sync += new_side_row.best_price.eq(0)
         s.steps.go("WRITE")
     with s.steps.state("PRICE_FOUND"):
         is_buy_found = s.search.wanted_is_buy

@@ -104,10 +104,10 @@ class LimitsTable(wiring.Component):
         passes, fails, sets_default = Signal(), Signal(), Signal()
         busy = Signal()
         m.d.comb += [
-            busy.eq(compare | judge | passes | fails),
             self.commit_ready.eq(self.init_done & ~self.hold & ~busy),
         ]
-        m.d.sync += [compare.eq(self.commit_valid & self.commit_ready), judge.eq(compare)]
+        takes = self.commit_valid & self.commit_ready
+        m.d.sync += [compare.eq(takes), judge.eq(compare), busy.eq(takes | compare | judge)]
         with m.If(~busy):
             m.d.sync += taken.eq(self.commit)
         out_of_table = taken.symbol_index >> self.symbol_bits != 0

@@ -117,11 +117,12 @@ class Bucket(wiring.Component):
         # step 0: raw; 1: registered, compared; 2: empty or not, the later time; 3: the sum;
         # 4: written
         later, moved, has_token = Signal(self._full_bits), Signal(self._full_bits), Signal()
-        is_ahead = Signal()
+        is_ahead, interval_ns = Signal(), Signal.like(self.limit.interval_ns)
         m.d.sync += [
+            interval_ns.eq(self.limit.interval_ns),  # it stands still meanwhile
             is_ahead.eq(next_ns > self.take_t_ns),
             later.eq(Mux(is_ahead, next_ns, self.take_t_ns)),
-            moved.eq(later + self.limit.interval_ns),
+            moved.eq(later + interval_ns),
         ]
         with m.If(taking[2]):
             m.d.sync += has_token.eq(~self.is_empty)

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -101,7 +99,7 @@ class RequestHolder(wiring.Component):
         is_new = request.action == Action.NEW
         adds, adds_shares = Signal(), Signal()
         difference, more_shares = Signal(NOTIONAL_BITS), Signal(QUANTITY_BITS)
-        not_further = Signal()
+        not_further, not_above, not_below = Signal(), Signal(), Signal()
         m.d.sync += [
             adds.eq(self.product > self.held_notional),
             difference.eq(self.product - self.held_notional),
@@ -110,7 +108,9 @@ class RequestHolder(wiring.Component):
             adds_shares.eq(self.leaves > held_leaves),
             more_shares.eq(self.leaves - held_leaves),
             self.shares_added.eq(Mux(adds_shares, more_shares, 0)),
-            not_further.eq(self._not_further(request, held_price)),
+            not_above.eq(request.price <= held_price),
+            not_below.eq(request.price >= held_price),
+            not_further.eq(Mux(request.side == BUY, not_above, not_below)),
             self.is_smaller.eq(
                 (request.action == Action.REPLACE)
                 & self.is_known
@@ -120,7 +120,3 @@ class RequestHolder(wiring.Component):
             ),
         ]
         return m
-
-    @staticmethod
-    def _not_further(request: Any, held_price: Value) -> Value:
-        return Mux(request.side == BUY, request.price <= held_price, request.price >= held_price)

@@ -160,13 +160,14 @@ def sums_and_flow(m: Module, view: Any) -> dict[str, Value]:
     """Sums over all symbols that need no product, and what is counted."""
     rooms, added = view.rooms, view.shares_added
     findings = {
-        "daily_quantity": added.any() & (added > rooms.daily_shares),
         "loss_limit": rooms.loss_limit,
         "open_orders": rooms.open_orders,
         "unacknowledged_orders": rooms.unacknowledged_orders,
         "order_to_trade_ratio": rooms.order_to_trade_ratio,
     }
-    return {name: later(m, finding) for name, finding in findings.items()}
+    return {name: later(m, finding) for name, finding in findings.items()} | {
+        "daily_quantity": later(m, added.any()) & later(m, added > rooms.daily_shares)
+    }
 
 
 def own_orders(m: Module, view: Any) -> dict[str, Value]:

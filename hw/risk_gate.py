@@ -379,8 +379,10 @@ class RiskGate(wiring.Component):
         with m.Else():
             m.d.sync += waiting.eq(waiting & ~done)
         opened = ledger.opened
+        m.d.sync += self.sequence.is_done.eq(
+            ~self.sequence.decides & ~just_passed & ~waiting.any() & done[1] & done[2]
+        )
         m.d.comb += [
-            self.sequence.is_done.eq(~just_passed & ~waiting.any() & done[1] & done[2]),
             ledger.opened_valid.eq(waiting[0]),
             opened.request.eq(request),
             opened.notional.eq(notional),
