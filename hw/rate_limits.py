@@ -32,20 +32,13 @@ bucket_layout = bucket_words(INTERVAL_BITS, TOLERANCE_BITS)
 """``<kind>_interval_ns`` and so on in ``nic/offload/limit_words.py``."""
 
 
-def take_layout(symbol_bits: int, strategy_bits: int, venue_bits: int) -> data.StructLayout:
-    """Whose tokens are taken, and when."""
-    return data.StructLayout(
-        {"session": venue_bits, "symbol": symbol_bits, "strategy": strategy_bits, "t_ns": TIME_BITS}
-    )
-
-
 class Bucket(wiring.Component):
     """The buckets of one kind; two to ``bits`` of them.
 
     ``index`` in cycle 0 (with ``is_immediate``: in cycle 1) is the one that is asked for in cycle
     2, when ``limit`` and ``t_ns`` are given for it; ``is_empty`` in cycle 3 says that it has no
-    token. ``take``, with ``take_index``, ``take_t_ns`` and ``limit`` held until ``is_taken``: take
-    a token if there is one; meanwhile nothing is answered.
+    token. ``take``, with ``index``, ``take_t_ns`` and ``limit`` held until ``is_taken``: take a
+    token if there is one; meanwhile nothing is answered.
     """
 
     def __init__(
@@ -71,7 +64,6 @@ class Bucket(wiring.Component):
                 "t_ns": In(time_bits),
                 "is_empty": Out(1),
                 "take": In(1),
-                "take_index": In(bits),
                 "take_t_ns": In(time_bits),
                 "is_taken": Out(1),
                 "is_granted": Out(1),  # with is_taken: there was one
@@ -94,7 +86,8 @@ class Bucket(wiring.Component):
             may_collide=self.is_immediate,
         )
         address, row = table.read()
-        next_ns = Signal(self._full_bits)
+        next_ns, index_later = Signal(self._full_bits), Signal(self.bits)
+        m.d.sync += index_later.eq(self.index)
         if self.is_immediate:
             m.d.sync += next_ns.eq(row)
         else:
@@ -102,7 +95,7 @@ class Bucket(wiring.Component):
         taking, is_taking = self.taking, Signal()
         m.d.comb += [
             self.init_done.eq(table.init_done),
-            address.eq(Mux(self.take | is_taking, self.take_index, self.index)),
+            address.eq(self.index),
         ]
         m.d.sync += [
             taking.eq(Cat(self.take, taking[:-1])),
@@ -128,7 +121,7 @@ class Bucket(wiring.Component):
             m.d.sync += has_token.eq(~self.is_empty)
         m.d.comb += [
             table.write_enable.eq(taking[4] & has_token),
-            table.write_address.eq(self.take_index),
+            table.write_address.eq(index_later),
             table.write_data.eq(moved),
             self.is_taken.eq(taking[5]),
             self.is_granted.eq(taking[5] & has_token),
@@ -144,22 +137,22 @@ class RateLimits(wiring.Component):
     2, when ``t_ns`` and ``symbol_limit`` are given; ``session_limit`` and ``strategy_limit`` are
     those of cycle 3. ``symbol_is_empty`` in cycle 3 says that there is no token, the other two
     ``<kind>_is_empty`` do in cycle 4. One request per cycle.
-    ``take_valid``, ``take``: a request passed; taken while ``take_ready``, and done when it is
-    ready again (7 cycles), the limits standing still meanwhile. What is asked for while it is not
-    ready, or was asked for less than two cycles before the taking, has no answer.
+    ``take_valid``, ``take_t_ns``: a request passed; taken while ``take_ready``, and done when it is
+    ready again (7 cycles). Until then ``symbol``, ``strategy``, ``session`` and the limits are to
+    be that request's, the symbol from a cycle before the taking on. What is asked for meanwhile, or
+    less than two cycles before, has no answer.
     """
 
     def __init__(self, symbol_bits: int = 10, strategy_bits: int = 4, venue_bits: int = 4) -> None:
         """Two to the power of each."""
         self._bits = {"session": venue_bits, "symbol": symbol_bits, "strategy": strategy_bits}
-        self._take = take_layout(symbol_bits, strategy_bits, venue_bits)
         members: dict[str, Any] = {
             "session": In(venue_bits),
             "symbol": In(symbol_bits),
             "strategy": In(strategy_bits),
             "t_ns": In(TIME_BITS),
             "take_valid": In(1),
-            "take": In(self._take),
+            "take_t_ns": In(TIME_BITS),
             "take_ready": Out(1),
             "init_done": Out(1),
         }
@@ -171,7 +164,7 @@ class RateLimits(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The buckets side by side."""
         m = Module()
-        taken = Signal(self._take)
+        taken_ns = Signal(TIME_BITS)
         is_busy, begins = Signal(), Signal()
         m.d.comb += self.take_ready.eq(self.init_done & ~is_busy)
         m.d.sync += begins.eq(self.take_valid & self.take_ready)
@@ -187,14 +180,13 @@ class RateLimits(wiring.Component):
                 bucket.t_ns.eq(self.t_ns if kind == "symbol" else t_before),
                 getattr(self, f"{kind}_is_empty").eq(bucket.is_empty),
                 bucket.take.eq(begins),
-                bucket.take_index.eq(taken[kind]),
-                bucket.take_t_ns.eq(taken.t_ns),
+                bucket.take_t_ns.eq(taken_ns),
             ]
             if kind == "symbol":  # all take the same time
                 m.d.comb += done.eq(bucket.is_taken)
             init_done.append(bucket.init_done)
         with m.If(self.take_valid & self.take_ready):
-            m.d.sync += [taken.eq(self.take), is_busy.eq(1)]
+            m.d.sync += [taken_ns.eq(self.take_t_ns), is_busy.eq(1)]
         with m.Elif(done):
             m.d.sync += is_busy.eq(0)
         m.d.comb += self.init_done.eq(Cat(*init_done).all())

@@ -392,8 +392,5 @@ class RiskGate(wiring.Component):
             *(recent.remember_key[name].eq(value) for name, value in key_fields(request).items()),
             recent.remember_t_ns.eq(holder.t_ns),
             rates.take_valid.eq(waiting[2]),
-            rates.take.session.eq(request.venue),
-            rates.take.symbol.eq(request.symbol_index),
-            rates.take.strategy.eq(request.strategy),
-            rates.take.t_ns.eq(holder.t_ns),
+            rates.take_t_ns.eq(holder.t_ns),
         ]

@@ -89,8 +89,8 @@ def test_same_as_reference(model) -> None:
             assert found[kind] == expected, f"{kind}, seed {SEED}"
             seen[kind][expected] += 1
         if r.random() < 0.7:
-            given = {f"{kind}_limit": words(limits[kind]) for kind in KINDS}
-            now = model.step(take_valid=1, take={**key, "t_ns": t_ns}, **given)
+            given = {f"{kind}_limit": words(limits[kind]) for kind in KINDS} | key
+            now = model.step(take_valid=1, take_t_ns=t_ns, **given)
             assert now["take_ready"]
             cycles = 1
             while not model.step(**given)["take_ready"]:

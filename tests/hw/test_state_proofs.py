@@ -171,7 +171,6 @@ class RateSpec(wiring.Component):
         m.d.comb += [
             begins.eq(self.take & ~is_busy & bucket.init_done),
             bucket.index.eq(1),
-            bucket.take_index.eq(1),
             bucket.limit.eq(self.limit),
             bucket.take.eq(begins),
             bucket.take_t_ns.eq(Mux(begins, self.t_ns, taken_ns)),
