@@ -167,9 +167,9 @@ class Arbiter(wiring.Component):
         known_for, is_known = Signal(KNOWN_CYCLES), Signal()
         m.d.sync += [
             known_for.eq(Mux(queue.has_head, Cat(1, known_for)[:KNOWN_CYCLES], 0)),
-            is_known.eq(queue.has_head & (known_for[-1] | ~self.is_arbitrating)),
+            is_known.eq(queue.has_head & ~queue.pop & (known_for[-1] | ~self.is_arbitrating)),
         ]
-        head = Candidate("head", queue.head, queue.head.following, queue.has_head & is_known)
+        head = Candidate("head", queue.head, queue.head.following, is_known)
 
         is_started, is_in_step = Signal(), Signal()
         for candidate in (a, b, head):

@@ -24,6 +24,8 @@ def weigh(m: Module, s: LedgerState) -> None:
     net_change, gross_change = s.net_change, s.gross_change
     order_change = s.order_change
     position_change = Signal(signed(MONEY_BITS))
+    order_counts = Signal.like(order_change)
+    position_counts = Signal.like(position_change)
     shares_change = Signal(signed(QUANTITY_BITS + 1))
     is_further, was_best, is_same = Signal(), Signal(), Signal()
     comes_in = (s.side == BUY) ^ s.is_(Operation.FILL)
@@ -61,9 +63,8 @@ def weigh(m: Module, s: LedgerState) -> None:
         s.steps.go("ADD")
     with s.steps.state("ADD"):
         m.d.sync += [
-            gross_change.eq(
-                Mux(s.order_part, order_change, 0) + Mux(s.position_part, position_change, 0)
-            ),
+            order_counts.eq(Mux(s.order_part, order_change, 0)),
+            position_counts.eq(Mux(s.position_part, position_change, 0)),
             net_change.eq(
                 Mux(is_short, minus_after, position_notional)
                 - Mux(s.was_short, minus_before, known.position_notional)
@@ -73,6 +74,7 @@ def weigh(m: Module, s: LedgerState) -> None:
             m.d.sync += known.position_notional.eq(position_notional)
         s.steps.go("BEST")
     has_none, takes_new = Signal(), Signal()
+    m.d.sync += gross_change.eq(order_counts + position_counts)  # wanted steps later
     with s.steps.state("BEST"):  # which price it is; the price itself is a step of its own
         is_first = rests & (new_side_row.orders == 1)
         takes_this = (rests & is_further) | is_first

@@ -104,8 +104,10 @@ def size(m: Module, view: Any) -> dict[str, Value]:
 def reference_price(m: Module, view: Any) -> dict[str, Value]:
     """Whether the collars have references, and none is too old."""
     top, t_ns = view.top, view.t_ns
-    best = Mux(view.is_buy, top.ask_price, top.bid_price)
-    is_absent = later(m, (best == 0) | (top.last_price == 0))
+    no_ask, no_bid, no_last = (
+        later(m, price == 0) for price in (top.ask_price, top.bid_price, top.last_price)
+    )
+    is_absent = no_last | Mux(later(m, view.is_buy), no_ask, no_bid)
     is_past = reaches(m, [t_ns], [top.updated_ns])
     is_young = reaches(m, [top.updated_ns, view.limits.reference_age_limit_ns], [t_ns])
     return {"no_fresh_reference": is_absent | ~is_past | ~is_young}

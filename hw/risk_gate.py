@@ -54,7 +54,7 @@ class RiskGate(wiring.Component):
     ``candidate_early``: what is known of the trigger's candidate before it is there.
     ``verdict``: one per request taken; ``explained``: the same with its reason, a cycle later.
     ``verdicts``: a bit per reason of ``RISK``, 1 three cycles after such a verdict; ``alerts``: a
-    bit, a cycle after a pass above the credit alert.
+    bit, two cycles after a pass above the credit alert.
 
     ``symbol_index`` in cycle 0 asks for the ``top`` of cycle 2, which is not looked at while
     ``top_is_changing``: the decision waits for the next one. ``sessions_up`` has a bit per
@@ -336,7 +336,7 @@ class RiskGate(wiring.Component):
         following = Signal.like(self.verdict.payload.pass_number, init=1)  # of the next pass
         verdict, request = self.verdict.payload, holder.request
         number = Mux(request.action == Action.CANCEL, request.user_ref_num, self.ledger.number)
-        passed, just_passed = Signal(), Signal()
+        passed, just_passed, is_alert = Signal(), Signal(), Signal()
         m.d.comb += [
             passed.eq(sequence.decides & decision.passed),
             self.verdict.valid.eq(sequence.decides),
@@ -352,7 +352,8 @@ class RiskGate(wiring.Component):
         m.d.comb += explained.payload.reason.eq(decision.reason)
         m.d.sync += [
             just_passed.eq(passed),
-            self.alerts.eq(passed & decision.is_credit_alert),
+            is_alert.eq(decision.is_credit_alert),
+            self.alerts.eq(just_passed & is_alert),
             explained.valid.eq(sequence.decides),
             explained.payload.verdict.eq(verdict),
             reason.eq(decision.reason),
