@@ -60,7 +60,7 @@ def find(m: Module, s: LedgerState) -> None:
         with m.If(s.is_(op.FILL, op.BROKEN, op.MARK)):
             m.d.sync += s.position_part.eq(1)
             s.steps.go("EDIT")
-        with m.If(s.is_(op.FILL) & is_order & (order.symbol_index != s.symbol_index)):
+        with m.If(s.is_(op.FILL) & is_order & s.is_elsewhere):
             m.d.sync += [s.order_part.eq(0), s.again.eq(1)]
         with m.If(s.is_(op.RELEASE_STRATEGY)):
             m.d.comb += s.strategies.write_enable.eq(1)

@@ -118,6 +118,7 @@ class LedgerState:
         self.pending_is_worth_more = Signal()
         self.pending_is_further = Signal()  # its price is the more aggressive one
         self.fill_leaves_some = Signal()
+        self.is_elsewhere = Signal()  # the order is of another symbol than the operation
         self.asks_nothing = Signal()  # the operation's quantity is 0
         self.is_in_flight = Signal()  # it replaces another, and is no order yet
         self.next_count = Signal(EXECUTION_BITS)  # executions of its strategy, and one
@@ -231,6 +232,7 @@ class LedgerState:
             self.has_pending.eq(order.pending.any()),
             self.is_in_flight.eq(order.replaces.any()),
             is_above.eq(order.pending_price > order.price),
+            self.is_elsewhere.eq(order.symbol_index != self.symbol_index),
             self.asks_nothing.eq(self.quantity == 0),
             self.fill_leaves_some.eq(self.quantity < order.leaves),
             count.eq(executions),

@@ -129,11 +129,9 @@ class RecentOrders(wiring.Component):
                 way.write_address.eq(set_later),
                 way.write_data.eq(new),
             ]
-        same, ages, is_below, is_on = self._compare(m, ways)
+        same, ages, is_below = self._compare(m, ways)
         was_same = [Signal(len(parts), name=f"was_same_{i}") for i, parts in enumerate(same)]
         was_below = [Signal(len(terms), name=f"was_below_{i}") for i, terms in enumerate(is_below)]
-        was_on = Signal()
-        m.d.sync += was_on.eq(is_on)
         m.d.sync += [flags.eq(Cat(*parts)) for flags, parts in zip(was_same, same, strict=True)]
         m.d.sync += [
             flags.eq(Cat(*terms)) for flags, terms in zip(was_below, is_below, strict=True)
@@ -144,7 +142,7 @@ class RecentOrders(wiring.Component):
                 was_same, was_below, strict=True
             )
         ]
-        m.d.comb += self.holds.eq(was_on & Cat(*counts).any())
+        m.d.comb += self.holds.eq(Cat(*counts).any())
 
         # replacement: read, match and compare the ages of two and two in halves, compare the older,
         # write
@@ -209,22 +207,20 @@ class RecentOrders(wiring.Component):
 
     def _compare(
         self, m: Module, ways: list[SweptMemory]
-    ) -> tuple[list[list[Value]], list[Value], list[tuple[Value, ...]], Value]:
+    ) -> tuple[list[list[Value]], list[Value], list[tuple[Value, ...]]]:
         """For each way, in cycle 2: which parts of the key are the same, when it passed, and of
         whether that is lately: the upper half below, not above, the lower half below.
-
-        And whether there is a window at all.
         """
         key, key_later = Signal(self._key), Signal(self._key)
         earliest = Signal(TIME_BITS + 1)  # a passing after this is less than the window ago
         earliest_later = Signal.like(earliest)
-        is_on = Signal(2)
+        is_on = Signal()
         m.d.sync += [
             key.eq(self.key),
             key_later.eq(key),
             earliest.eq(self.t_ns - self.window_ns),
-            earliest_later.eq(earliest),
-            is_on.eq(Cat(self.window_ns.any(), is_on[0])),
+            is_on.eq(self.window_ns.any()),
+            earliest_later.eq(Mux(is_on, earliest, (1 << TIME_BITS) - 1)),  # nothing is after that
         ]
         low, high = earliest_later[:HALF_BITS], earliest_later[HALF_BITS:].as_signed()
         same, ages, is_below = [], [], []
@@ -241,4 +237,4 @@ class RecentOrders(wiring.Component):
             ages.append(age)
             late = age[HALF_BITS:]
             is_below.append((high < late, high <= late, low < age[:HALF_BITS]))
-        return same, ages, is_below, is_on[1]
+        return same, ages, is_below
