@@ -127,8 +127,8 @@ class NumberOrder:
         low = (self.left[:LOW_BITS] - right[:LOW_BITS])[LOW_BITS - 1]
         return Mux(self.known.is_near, low, ~self.known.is_above)
 
-    def is_equal(self, right: Value | None = None) -> Value:
-        """Whether ``left`` is ``right``, or the given number next to that."""
-        other = self.right if right is None else right
-        # Said like this, as synthesis would take the bits of a difference that is there for "==".
-        return self.known.is_near & ~(self.left[:LOW_BITS] ^ other[:LOW_BITS]).any()
+    def is_equal(self) -> Value:
+        """Whether ``left`` is ``right``."""
+        low, other = self.left[:LOW_BITS], self.right[:LOW_BITS]
+        # Neither below nor above: two chains of carries, where all bits would be a tree of gates.
+        return self.known.is_near & ~(low - other)[LOW_BITS - 1] & ~(other - low)[LOW_BITS - 1]
