@@ -48,7 +48,8 @@ class Candidate:
     ``is_next``: at the expected number; ``is_jump``: behind it; ``is_missing``: in the open gap and
     not given up. The terms whose sums these are come from registers. ``is_ready``: it is taken if
     it wants to be (``is_taken``) and is ``allowed``, as nobody goes before it: that comes late.
-    What it would do is known before: ``would``.
+    What it would do is known before: ``would``. ``stays``: it is taken as it is missing, or as
+    nothing is arbitrated.
     """
 
     def __init__(self, name: str, item: Any, following: Value, is_valid: Value) -> None:
@@ -60,6 +61,7 @@ class Candidate:
         self.is_ready, self.allowed, self.wants, self.is_taken = (
             Signal(name=f"{what}_{name}") for what in ("is_ready", "allowed", "wants", "is_taken")
         )
+        self.stays = Signal(name=f"stays_{name}")
         self.would = Changes(*(Signal(name=f"would_{what}_{name}") for what in Changes.__slots__))
         self.does = Changes(*(Signal(name=f"{what}_{name}") for what in Changes.__slots__))
 
@@ -98,6 +100,7 @@ class Candidate:
                 )
             ),
             self.is_taken.eq(self.is_ready & self.wants & self.allowed),
+            self.stays.eq(self.is_ready & (self.is_missing | ~is_arbitrating)),
             self.would.starts.eq(self.is_ready & is_start),
             self.would.moves.eq((acts & is_new) | self.would.starts),
             self.would.opens.eq(acts & self.is_jump & is_started & ~is_start),
@@ -117,6 +120,16 @@ def any_does(what: str, first: Candidate, others: Sequence[Candidate]) -> Value:
     if others:
         does |= Cat(*(getattr(o.would, what) for o in others)).any() & others[0].allowed
     return does
+
+
+def any_moves(first: Candidate, others: Sequence[Candidate]) -> Value:
+    """Whether any of the candidates moves the state on.
+
+    As of :func:`any_does`. But if ``first`` is new, it does: so the others need not ask that to
+    know whether they are allowed.
+    """
+    would = Cat(*(other.would.moves for other in others)).any()
+    return first.does.moves | (would & ~first.stays)
 
 
 class Arbiter(wiring.Component):
@@ -285,7 +298,7 @@ class Arbiter(wiring.Component):
         m.d.comb += [
             reaches_expected.eq(expected.is_at_least()),
             is_before_end.eq(~gap_end.is_at_least()),
-            moves.eq(any_does("moves", first, later)),
+            moves.eq(any_moves(first, later)),
             changes_gap.eq(
                 Cat(any_does(what, first, later) for what in ("opens", "is_late", "starts")).any()
             ),
@@ -323,9 +336,8 @@ class Arbiter(wiring.Component):
             item.eq(Mux(shows_a, a.item, other)),
         ]
         number, following = item.message.sequence_number, item.following
-        moves, opens, is_late = (
-            any_does(what, a, (b, head)) for what in ("moves", "opens", "is_late")
-        )
+        moves = any_moves(a, (b, head))
+        opens, is_late = (any_does(what, a, (b, head)) for what in ("opens", "is_late"))
         with m.If(moves):
             m.d.sync += [
                 self.expected.eq(following),

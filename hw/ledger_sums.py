@@ -28,7 +28,8 @@ def weigh(m: Module, s: LedgerState) -> None:
     position_counts = Signal.like(position_change)
     shares_change = Signal(signed(QUANTITY_BITS + 1))
     is_further, was_best, is_same = Signal(), Signal(), Signal()
-    comes_in = (s.side == BUY) ^ s.is_(Operation.FILL)
+    comes_in = Signal()  # money
+    m.d.sync += comes_in.eq((s.side == BUY) ^ s.is_(Operation.FILL))
     rests = s.order_part & ~s.is_gone
     m.d.sync += [
         new_side_row.open_shares.eq(side_row.open_shares + shares_change),
