@@ -343,12 +343,14 @@ class Arbiter(wiring.Component):
                 self.expected.eq(following),
                 is_started.eq(~head.does.starts | head.following.any()),
             ]
+        # What it is when a does not act is chosen before: who else is there is known early.
+        unless_a = Mux(head.would.starts, self.gap_end, other.following)
         with m.If(opens):
-            m.d.sync += [self.gap_next.eq(self.expected), self.gap_end.eq(number)]
-        with m.Elif(is_late):
-            m.d.sync += self.gap_next.eq(following)
-        with m.Elif(head.does.starts):
-            m.d.sync += self.gap_next.eq(self.gap_end)
+            m.d.sync += self.gap_end.eq(number)
+        with m.If(opens | is_late | head.does.starts):
+            m.d.sync += self.gap_next.eq(
+                Mux(opens, self.expected, Mux(a.does.is_late, a.following, unless_a))
+            )
         symbol = item.symbol
         # What is shown is known too late to choose between hundreds of bits: those of the message
         # are chosen behind their registers, but for its type, which decides what the others mean.

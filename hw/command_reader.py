@@ -202,21 +202,25 @@ class CommandReader(wiring.Component):
                 m.d.sync += [at.eq(at + 1), is_over.eq(is_last), is_last.eq(at + 2 == words)]
 
     def _is_right(self, m: Module, first: Value, arguments: Any) -> Signal:
-        """Whether a command is as long as the table says, and of rows that are there."""
+        """Whether a command is as long as the table says, and of rows that are there.
+
+        Two cycles behind its last word.
+        """
         words = _bits(first, OFFLOAD["command"]["words"])
-        is_right = Signal()
-        m.d.sync += is_right.eq(0)
-        with m.Switch(_bits(first, OFFLOAD["command"]["number"])):
-            for place, command in enumerate(COMMAND_TABLE):
-                with m.Case(place):
-                    m.d.sync += is_right.eq(
-                        (words == len(command.arguments) + 1)
-                        & ~Cat(self._beyond(command, arguments)).any()
-                    )
+        fits, is_right = Signal(len(COMMAND_TABLE)), Signal()
+        for place, command in enumerate(COMMAND_TABLE):
+            m.d.sync += fits[place].eq(
+                (words == len(command.arguments) + 1)
+                & ~Cat(self._beyond(command, arguments)).any()
+            )
+        number = _bits(first, OFFLOAD["command"]["number"])
+        m.d.sync += is_right.eq(
+            Cat((number == place) & fits[place] for place in range(len(fits))).any()
+        )
         return is_right
 
     def _decide(self, m: Module, first: Value, is_right: Value, refuses: Value) -> None:
-        """Where a whole record goes, one cycle behind its last word."""
+        """Where a whole record goes, two cycles behind its last word."""
         kind = _bits(first, OFFLOAD["command"]["record_type"])
         words = _bits(first, OFFLOAD["command"]["words"])
         number = _bits(first, OFFLOAD["command"]["number"])

@@ -7,7 +7,9 @@ blocks, what they show comes in, by the names of the table ``nic/offload/registe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
@@ -28,8 +30,8 @@ FIXED = {
 }
 """Constants that follow from the table itself."""
 
-GROUP = 8
-"""Words that one step of the read multiplexer chooses from."""
+GROUP = 9
+"""Words that one step of reading sums."""
 
 
 def is_bank(register: Register) -> bool:
@@ -54,6 +56,11 @@ def member(register: Register) -> Any:
     if register.access == "read_write":
         return Out(shape) if register.count > 1 else Out(shape, init=register.reset)
     return Out(wiring.Signature({"valid": Out(1), "payload": Out(shape)}))
+
+
+def _either(values: Sequence[Value]) -> Value:
+    """All bits of all values, as at most one of these is not 0."""
+    return reduce(or_, values, Const(0))
 
 
 class RegisterFile(wiring.Component):
@@ -144,35 +151,29 @@ class RegisterFile(wiring.Component):
         return found
 
     def _read(self, m: Module) -> None:
-        """Groups of words, then groups of groups, then the banks."""
-        words = self._words()
+        """Which word is meant, its group, all groups, and then the banks.
+
+        A register per word says whether it is meant: to choose by the address's bits, these would
+        go to every bit of every word.
+        """
         address = [self.read_address[3:]]
-        for step in range(1, READ_CYCLES):
+        for step in range(1, BANK_CYCLES):
             later = Signal.like(address[0], name=f"read_word_{step}")
             m.d.sync += later.eq(address[-1])
             address.append(later)
-        group_bits = (GROUP - 1).bit_length()
+        gated: list[Value] = []
+        for at, word in self._words().items():
+            is_meant = Signal(name=f"is_meant_{at}")
+            m.d.sync += is_meant.eq(address[0] == at)
+            gated.append(word & is_meant.replicate(len(word)))
         for step in range(2):
-            chosen: dict[int, Value] = {}
-            for group in sorted({at // GROUP for at in words}):
-                inside = {at % GROUP: v for at, v in words.items() if at // GROUP == group}
-                bits = max(len(v) for v in inside.values())
-                value = Signal(bits, name=f"read_{step}_{group}")
-                with m.Switch(address[step][step * group_bits : (step + 1) * group_bits]):
-                    for place, word in inside.items():
-                        with m.Case(place):
-                            m.d.sync += value.eq(word)
-                    with m.Default():
-                        m.d.sync += value.eq(0)
-                chosen[group] = value
-            words = chosen
-
-        top = address[2][2 * group_bits :]
-        plain: Value = Const(0, WORD_BITS)
-        for group, value in words.items():
-            plain = plain | Mux(top == group, value, 0)
-        result = Signal(WORD_BITS)
-        m.d.sync += result.eq(plain)
+            groups = []
+            for first in range(0, len(gated), GROUP):
+                group = Signal(WORD_BITS, name=f"read_{step}_{first}")
+                m.d.sync += group.eq(_either(gated[first : first + GROUP]))
+                groups.append(group)
+            gated = list(groups)
+        result = _either(gated)
 
         # The banks' values come two cycles after their index, one is chosen in the third.
         counted: Value = Const(0, WORD_BITS)
@@ -183,10 +184,10 @@ class RegisterFile(wiring.Component):
             room = register.room_bytes // WORD_BYTES
             index_bits = room.bit_length() - 1
             m.d.comb += port.index.eq(address[0][:index_bits])
-            is_here = (
-                address[BANK_CYCLES][index_bits:] == placed.address // WORD_BYTES >> index_bits
-            )
-            is_there = address[BANK_CYCLES][:index_bits] < register.count
-            counted = counted | Mux(is_here & is_there, port.value, 0)
+            before = address[BANK_CYCLES - 1]
+            is_here = before[index_bits:] == placed.address // WORD_BYTES >> index_bits
+            is_meant = Signal(name=f"is_meant_{placed.block.name}_{register.name}")
+            m.d.sync += is_meant.eq(is_here & (before[:index_bits] < register.count))
+            counted = counted | Mux(is_meant, port.value, 0)
         from_banks = Signal(WORD_BITS)
         m.d.sync += [from_banks.eq(counted), self.read_data.eq(result | from_banks)]
