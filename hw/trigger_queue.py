@@ -74,10 +74,12 @@ class TriggerQueue(wiring.Component):
             m.d.sync += last.eq(last + 1)
         # Past the ring when nothing is in front: the requests are taken either way, whether they
         # are meant is known later.
+        with m.If(~self.has_following):
+            m.d.sync += front.requests.eq(Mux(has_more, read.data.requests, self.pair))
         with m.If(self.is_empty):
-            m.d.sync += [front.is_meant.eq(self.push), front.requests.eq(self.pair)]
+            m.d.sync += front.is_meant.eq(self.push)
         with m.Elif(loads):
-            m.d.sync += [front.eq(read.data), first.eq(first + 1)]
+            m.d.sync += [front.is_meant.eq(read.data.is_meant), first.eq(first + 1)]
         with m.Elif(moves):
             m.d.sync += front.is_meant.eq(front.is_meant & (front.is_meant - 1))
         return m
