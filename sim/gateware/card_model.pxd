@@ -44,6 +44,7 @@ cdef class GatewareDevice(OffloadDevice):
     cdef uint64_t *_frame_cycles
     cdef uint64_t _frames_made, _frames_taken
     cdef uint32_t _frame_at
+    cdef uint64_t _transmits_in    # a bit per cycle, of 64: whether a beat may leave
     cdef uint64_t _still           # cycles since something last moved
     cdef readonly uint64_t frames_dropped    # sent, and found no room: nobody took them
 

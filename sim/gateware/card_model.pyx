@@ -97,7 +97,7 @@ cdef class GatewareDevice(OffloadDevice):
         self._transmit_payload = model.offset("transmit__payload")
         self._transmit_ready = model.offset("transmit__ready")
         self._instance = <void *><size_t> model.address
-        self._inputs[self._transmit_ready] = 1
+        self._transmits_in = ~(<uint64_t> 0)
         self._look_at(IS_IDLE)
 
     def __dealloc__(self):
@@ -146,6 +146,10 @@ cdef class GatewareDevice(OffloadDevice):
         if not self.settle():
             raise RuntimeError(f"{self.name}: still busy after {LONGEST_WAIT_CYCLES} cycles")
 
+    def stall_transmit(self, uint64_t transmits_in):
+        """Bit n: in the cycles n, n + 64 and so on a beat may leave; all ones to begin with."""
+        self._transmits_in = transmits_in
+
     def sent_frame(self):
         """The next frame that was sent: the cycle of its first beat, its bytes; or ``None``."""
         cdef uint64_t cycle = 0
@@ -186,6 +190,8 @@ cdef class GatewareDevice(OffloadDevice):
             memcpy(row + self._commands_payload, &word, WORD)
             moves = True
         row[self._records_ready] = self._records_made - self._records_taken < RECORDS
+        row[self._transmit_ready] = (
+            self._transmits_in >> (<uint64_t> self._cycle(self._instance) & 63) & 1)
         self._run(self._instance, row, 0, 1, NULL, 0, NULL, 0, self._outputs, 1, &captured)
         if has_command and self._outputs[self._commands_ready]:
             self._commands_taken += 1
@@ -195,7 +201,8 @@ cdef class GatewareDevice(OffloadDevice):
                 self._take_word()
         if self._outputs[self._transmit_valid]:
             moves = True
-            self._take_beat()
+            if row[self._transmit_ready]:
+                self._take_beat()
         if moves or not self._outputs[self._read_data]:
             self._still = 0
         else:
