@@ -2,9 +2,11 @@
 """Commands of the host: words in; requests, payloads and what changes the gate out, in order."""
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -60,7 +62,8 @@ class CommandReader(wiring.Component):
 
     ``commands``: words as the host gives them (``nic/offload/records.py``). ``request``,
     ``payload``, ``tell``, ``trigger``, ``top``, ``phase``: handed over, the next command after
-    they were taken. ``commit`` and ``switch`` as their parts take them; ``heartbeat``: for a cycle.
+    they were taken. ``commit`` and ``switch`` as their parts take them, ``switch`` a cycle
+    later than others; ``heartbeat``: for a cycle.
     ``sessions_up``, ``is_stale``: what was last said.
     ``done`` counts commands of all kinds that were handed over, ``refused`` those of unknown type
     or number, with other words than the table says, or that name a row no table has.
@@ -108,10 +111,10 @@ class CommandReader(wiring.Component):
         """First word, the others, then the handing over."""
         m = Module()
         first = Signal(WORD_BITS)
-        arguments = Array(Signal(WORD_BITS, name=f"argument_{i}") for i in range(ARGUMENTS))
+        arguments = [Signal(WORD_BITS, name=f"argument_{i}") for i in range(ARGUMENTS)]
         at, words, kind = Signal(8), Signal(8), Signal(8)
+        next_argument = Signal(ARGUMENTS)  # a bit each
         word = self.commands.payload
-        taken = self.commands.valid & self.commands.ready
         refuses, finishes, has_refused, has_finished = (Signal() for _ in range(4))
         m.d.sync += [
             has_refused.eq(refuses),
@@ -124,27 +127,33 @@ class CommandReader(wiring.Component):
             kind.eq(_bits(word, place["record_type"])),
             words.eq(_bits(first, place["words"])),
         ]
-        self._destinations(m, first, arguments)
+        self._is_command = Signal(len(COMMAND_TABLE))  # which one, a cycle behind the first word
+        number = _bits(first, place["number"])
+        m.d.sync += self._is_command.eq(Cat(number == i for i in range(len(COMMAND_TABLE))))
+        self._destinations(m, arguments)
         is_right = self._is_right(m, first, arguments)
+        m.d.sync += [self.switch_valid.eq(0), self.heartbeat.eq(0)]
         with m.FSM():
             with m.State("FIRST"):
+                # Until there is one, what is taken for it is anything.
                 m.d.comb += [self.commands.ready.eq(1), self.is_idle.eq(1)]
-                with m.If(taken):
-                    m.d.sync += [first.eq(word), at.eq(1)]
+                m.d.sync += [first.eq(word), at.eq(1), next_argument.eq(1)]
+                with m.If(self.commands.valid):
                     with m.If(kind == (OFFLOAD["payload"].code or 0)):
                         m.next = "SIZE"
                     with m.Else():
                         m.next = "MORE"
             with m.State("MORE"):
+                # The next argument is anything, too, until it is there; behind the last it stays.
+                for argument, is_next in zip(arguments, next_argument, strict=True):
+                    with m.If(is_next):
+                        m.d.sync += argument.eq(word)
                 with m.If(at >= words):
                     m.next = "CHECK"
                 with m.Else():
                     m.d.comb += self.commands.ready.eq(1)
-                    with m.If(taken):
-                        for index, argument in enumerate(arguments):
-                            with m.If(at == index + 1):
-                                m.d.sync += argument.eq(word)
-                        m.d.sync += at.eq(at + 1)
+                    with m.If(self.commands.valid):
+                        m.d.sync += [at.eq(at + 1), next_argument.eq(next_argument << 1)]
             self._payload(m, first, at, words, finishes, refuses)
             with m.State("CHECK"):
                 m.next = "DECIDE"
@@ -155,7 +164,7 @@ class CommandReader(wiring.Component):
                 with m.If(self.request.ready):
                     m.d.comb += finishes.eq(1)
                     m.next = "FIRST"
-            with m.State("COMMAND"), m.If(self._command(m, first, arguments)):
+            with m.State("COMMAND"), m.If(self._command(m, arguments)):
                 m.d.comb += finishes.eq(1)
                 m.next = "FIRST"
             with m.State("COMMIT"):
@@ -210,20 +219,15 @@ class CommandReader(wiring.Component):
         fits, is_right = Signal(len(COMMAND_TABLE)), Signal()
         for place, command in enumerate(COMMAND_TABLE):
             m.d.sync += fits[place].eq(
-                (words == len(command.arguments) + 1)
-                & ~Cat(self._beyond(command, arguments)).any()
+                (words == len(command.arguments) + 1) & ~Cat(self._beyond(command, arguments)).any()
             )
-        number = _bits(first, OFFLOAD["command"]["number"])
-        m.d.sync += is_right.eq(
-            Cat((number == place) & fits[place] for place in range(len(fits))).any()
-        )
+        m.d.sync += is_right.eq((self._is_command & fits).any())
         return is_right
 
     def _decide(self, m: Module, first: Value, is_right: Value, refuses: Value) -> None:
         """Where a whole record goes, two cycles behind its last word."""
         kind = _bits(first, OFFLOAD["command"]["record_type"])
         words = _bits(first, OFFLOAD["command"]["words"])
-        number = _bits(first, OFFLOAD["command"]["number"])
         m.d.comb += refuses.eq(1)
         m.next = "FIRST"
         with m.If((kind == (REQUEST.code or 0)) & (words == REQUEST_WORDS)):
@@ -232,7 +236,7 @@ class CommandReader(wiring.Component):
         with m.Elif((kind == (OFFLOAD["command"].code or 0)) & is_right):
             m.d.comb += refuses.eq(0)
             m.next = "COMMAND"
-            with m.If(number == _number("set_limits")):
+            with m.If(self._is_command[_number("set_limits")]):
                 m.next = "COMMIT"
 
     def _beyond(self, command: Command, arguments: Any) -> Iterator[Value]:
@@ -277,25 +281,24 @@ class CommandReader(wiring.Component):
             request.tag.eq(given["tag"]),
         ]
 
-    def _command(self, m: Module, first: Value, arguments: Any) -> Value:
+    def _command(self, m: Module, arguments: Any) -> Value:
         """Hand a command over; whether it was taken."""
         streams = {"tell": self.tell, "trigger": self.trigger, "top": self.top, "phase": self.phase}
         waits = []
         for name, stream_ in streams.items():
             m.d.comb += stream_.valid.eq(self._goes_to[name])
             waits.append(self._goes_to[name] & ~stream_.ready)
-        m.d.comb += self.switch_valid.eq(self._goes_to["switch"])
-        m.d.comb += self.heartbeat.eq(self._goes_to["heartbeat"])
-        with m.Switch(_bits(first, OFFLOAD["command"]["number"])):
-            with m.Case(_number("set_session_up")):
-                values = self._values("set_session_up", arguments)
-                with m.Switch(values["venue"]):
-                    for venue in range(1 << self._rows["venue"]):
-                        with m.Case(venue):
-                            m.d.sync += self.sessions_up[venue].eq(values["is_up"])
-            with m.Case(_number("set_feed_stale")):
-                values = self._values("set_feed_stale", arguments)
-                m.d.sync += self.is_stale.eq(values["is_stale"])
+        m.d.sync += self.switch_valid.eq(self._goes_to["switch"])
+        m.d.sync += self.heartbeat.eq(self._goes_to["heartbeat"])
+        with m.If(self._is_command[_number("set_session_up")]):
+            values = self._values("set_session_up", arguments)
+            with m.Switch(values["venue"]):
+                for venue in range(1 << self._rows["venue"]):
+                    with m.Case(venue):
+                        m.d.sync += self.sessions_up[venue].eq(values["is_up"])
+        with m.If(self._is_command[_number("set_feed_stale")]):
+            values = self._values("set_feed_stale", arguments)
+            m.d.sync += self.is_stale.eq(values["is_stale"])
         return ~Cat(waits).any()
 
     @staticmethod
@@ -304,47 +307,46 @@ class CommandReader(wiring.Component):
         command = COMMAND_TABLE[_number(name)]
         return {a.name: arguments[i][: a.bits] for i, a in enumerate(command.arguments)}
 
-    def _destinations(self, m: Module, first: Value, arguments: Any) -> None:
+    def _destinations(self, m: Module, arguments: Any) -> None:
         """Where a command goes and what it brings: ready before it is handed over."""
         names = sorted(set(DESTINATIONS.values()) - {""})
         self._goes_to = {name: Signal(name=f"goes_to_{name}") for name in names}
-        m.d.sync += [goes.eq(0) for goes in self._goes_to.values()]
-        m.d.sync += [
-            Value.cast(payload).eq(0)
-            for payload in (self.tell.payload, self.trigger.payload, self.switch)
-        ]
-        with m.Switch(_bits(first, OFFLOAD["command"]["number"])):
-            for place, command in enumerate(COMMAND_TABLE):
-                with m.Case(place):
-                    destination = DESTINATIONS[command.name]
-                    if destination in self._goes_to:
-                        m.d.sync += self._goes_to[destination].eq(1)
-                    self._bring(m, command.name, self._values(command.name, arguments))
+        goes: dict[str, list[Value]] = {name: [] for name in names}
+        brought: dict[str, tuple[Value, list[Value]]] = {}
+        for is_meant, command in zip(self._is_command, COMMAND_TABLE, strict=True):
+            goes.get(DESTINATIONS[command.name], []).append(is_meant)
+            for name, place, value in self._brings(command, arguments):
+                brought.setdefault(name, (place, []))[1].append(Mux(is_meant, value, 0))
+        m.d.sync += [self._goes_to[name].eq(Cat(bits).any()) for name, bits in goes.items()]
+        m.d.sync += [place.eq(reduce(or_, values)) for place, values in brought.values()]
 
-    def _bring(self, m: Module, name: str, values: dict[str, Value]) -> None:
-        """The payload of a command, at its destination."""
+    def _brings(self, command: Command, arguments: Any) -> Iterator[tuple[str, Value, ValueLike]]:
+        """The payload of a command, at its destination: a name for each place, the place, what."""
+        name, values = command.name, self._values(command.name, arguments)
         destination = DESTINATIONS[name]
+        found: list[tuple[str, Any, ValueLike]] = []
         if destination == "tell":
             tell = self.tell.payload
-            m.d.sync += tell.kind.eq(TELL_NAMES.index(name))
+            found.append(("kind", tell.kind, TELL_NAMES.index(name)))
             for key, value in values.items():
-                m.d.sync += getattr(tell, "quantity" if key == "leaves" else key).eq(value)
+                key = "quantity" if key == "leaves" else key
+                found.append((key, tell[key], value))
         elif destination == "switch":
-            m.d.sync += self.switch.step.eq(STEPS[name])
-            m.d.sync += [self.switch[key].eq(value) for key, value in values.items()]
+            found.append(("step", self.switch.step, STEPS[name]))
+            found += [(key, self.switch[key], value) for key, value in values.items()]
         elif destination == "trigger":
             trigger = self.trigger.payload
-            m.d.sync += [
-                trigger.kind.eq(TRIGGER_STEPS[name]),
-                trigger.generation.eq(values["generation"]),
-            ]
+            found.append(("kind", trigger.kind, TRIGGER_STEPS[name]))
             for key, value in values.items():
-                if key in ("symbol_index", "way"):
-                    m.d.sync += getattr(trigger, key).eq(value)
-                elif name == "arm_trigger":
-                    m.d.sync += getattr(trigger.row, key).eq(value)
+                if key in ("symbol_index", "way", "generation"):
+                    found.append((key, trigger[key], value))
+                if name == "arm_trigger" and key not in ("symbol_index", "way"):
+                    found.append((f"row.{key}", trigger.row[key], value))
         elif destination == "phase":
-            m.d.sync += self.phase.payload.eq(values["phase"])
+            found.append(("phase", self.phase.payload, values["phase"]))
+        for key, place, what in found:
+            target = Value.cast(place)
+            yield f"{destination}.{key}", target, Value.cast(what)[: len(target)]
 
     def _static(self, m: Module, arguments: Any) -> None:
         """Wide things that stand still while their command is handed over."""

@@ -356,7 +356,7 @@ class FrameWriter(wiring.Component):
                 self.is_idle.eq(may_start & ~self.start & ~self.resend),
                 self.transmit.valid.eq(self.start),
             ]
-            with m.If(~may_start & ~self.start & ~self.resend):
+            with m.If(~may_start):  # nothing is started: neither is there a connection yet for it
                 m.d.comb += frame.begin.eq(1)
                 m.d.sync += is_stale.eq(0)
         with m.If(frame.is_fetching):

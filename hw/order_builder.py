@@ -160,6 +160,7 @@ class OrderBuilder(wiring.Component):
         ]
 
         m.d.comb += [
+            turn.may_arrive.eq(self.verdict.valid),
             turn.arrives.eq(self.verdict.valid & self.verdict.payload.passed),
             *(turn.arriving[name].eq(self.verdict.payload[name]) for name in self._order.members),
             turn.is_held.eq(host.is_held),

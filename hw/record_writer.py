@@ -172,13 +172,17 @@ class RecordWriter(wiring.Component):
             for one in heads
         ]
         is_settled = Cat(head.is_settled for head in heads).all()
-        chooses = ~is_next & ~chosen.any() & is_settled
-        m.d.sync += chosen.eq(Cat(first) & chooses.replicate(len(heads)))
+        has_chosen = Signal()  # any bit of ``chosen``: those go to all of the record
+        chooses = ~is_next & ~has_chosen & is_settled
+        m.d.sync += [
+            chosen.eq(Cat(first) & chooses.replicate(len(heads))),
+            has_chosen.eq(Cat(first).any() & chooses),
+        ]
         for head, takes, (body, its_words, its_size) in zip(heads, chosen, made, strict=True):
             m.d.comb += head.takes.eq(takes)
             with m.If(takes):
                 m.d.sync += [record.eq(body), words.eq(its_words), size.eq(its_size)]
-        with m.If(chosen.any()):
+        with m.If(has_chosen):
             m.d.sync += is_next.eq(1)
         with m.Elif(ready):
             m.d.sync += is_next.eq(0)

@@ -178,8 +178,9 @@ class Top(FeedCard):
             shown.open_orders.eq(gate.open_orders),
             shown.is_idle.eq(gate.is_idle & reader.is_idle & ~self.commands.valid),
         ]
-        with m.If(gate.verdict.valid & gate.verdict.payload.passed):
-            m.d.sync += shown.pass_number.eq(gate.verdict.payload.pass_number)
+        told = gate.explained.payload.verdict
+        with m.If(gate.explained.valid & told.passed):
+            m.d.sync += shown.pass_number.eq(told.pass_number)
 
     def _builder(self, m: Module) -> None:
         """Verdicts become frames; the connection is the host's."""

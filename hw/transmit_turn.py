@@ -30,12 +30,13 @@ RoomLayout = data.StructLayout(
 class TransmitTurn(wiring.Component):
     """Takes orders, payloads and resends while the frame writer ``is_idle``, and starts frames.
 
-    Members: ``arrives``, ``arriving``: an order. ``is_held``, ``is_too_long``: the host's payload.
-    ``connection``, ``is_loaded`` (the templates), ``room``. ``order``: whose turn it is;
-    ``is_order``: there is one; ``waits``: it came before. ``start``: what was taken leaves, as a
-    frame. ``takes_payload``: it was its turn; ``payload_leaves``. ``result_valid``, ``result``,
-    ``reported`` (the order), ``of_payload``: what becomes of what was taken, or dropped as there is
-    no place.
+    Members: ``arrives``, ``arriving``: an order. ``arrives`` may come late in its cycle, and only
+    where ``may_arrive`` is 1: nobody else has a turn then. ``is_held``, ``is_too_long``: the host's
+    payload. ``connection``, ``is_loaded`` (the templates), ``room``. ``order``: whose turn it is;
+    ``is_order``: it is an order's; ``waits``: it came before. ``start``: what was taken leaves, as
+    a frame. ``takes_payload``: it was its turn; ``payload_leaves``. ``result_valid``, ``result``,
+    ``reported`` (the order), ``of_payload``: what becomes of what was taken, or dropped as there
+    is no place.
     ``is_up``: orders may leave; ``place_is_free``: for one more, and the room is known.
     ``resend_valid``, ``resend_slot``, ``resend_ready``; ``resend``: of ``resend_slot``, else
     ``resend_refused``; ``segments`` and ``held`` of the ring.
@@ -50,6 +51,7 @@ class TransmitTurn(wiring.Component):
         """Of the order that waits, as it was when it came."""
         super().__init__(
             {
+                "may_arrive": In(1),
                 "arrives": In(1),
                 "arriving": In(order),
                 "is_held": In(1),
@@ -90,7 +92,7 @@ class TransmitTurn(wiring.Component):
         is_dropped = self.arrives & waits & ~self.is_idle
         m.d.comb += [
             takes_order.eq(self.is_idle & (self.arrives | waits)),
-            self.is_order.eq(self.arrives | waits),
+            self.is_order.eq(self.may_arrive | waits),
             self.order.eq(Mux(waits, waiting.as_value(), self.arriving.as_value())),
             self.takes_payload.eq(self.is_idle & ~self.is_order & self.is_held),
         ]
@@ -111,7 +113,7 @@ class TransmitTurn(wiring.Component):
             self.of_payload.eq(self.takes_payload),
             self.result.eq(
                 Mux(
-                    takes_order,
+                    self.is_idle & self.is_order,
                     order_result,
                     Mux(self.takes_payload, payload_result, result("builder_busy")),
                 )

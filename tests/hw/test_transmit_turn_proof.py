@@ -26,6 +26,7 @@ MUTANTS = ("made_up", "lost", "not_armed", "changed")
 class TurnSpec(wiring.Component):
     """The block with a shadow of the order that waits; ``mutant`` names what is wrong with it."""
 
+    may_arrive: In(1)
     arrives: In(1)
     arriving: In(ORDER)
     is_held: In(1)
@@ -46,6 +47,7 @@ class TurnSpec(wiring.Component):
         names = ("arrives", "arriving", "is_held", "is_too_long", "is_idle", "is_loaded",
                  "connection", "room")  # fmt: skip
         m.d.comb += [getattr(turn, name).eq(getattr(self, name)) for name in names]
+        m.d.comb += turn.may_arrive.eq(self.may_arrive | turn.arrives)
         if self.mutant == "made_up":
             m.d.comb += turn.arrives.eq(self.arrives | self.is_wrong)
         elif self.mutant == "lost":
