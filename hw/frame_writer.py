@@ -349,14 +349,15 @@ class FrameWriter(wiring.Component):
                 self.play_address.slot.eq(self.resend_slot),
                 play_word.eq(DESCRIPTOR_WORD),
                 fetched.eq(0),
-                frame.is_waiting.eq(may_start & ~self.start & ~self.resend),
+                frame.is_waiting.eq((may_start | self.is_idle) & ~self.start & ~self.resend),
                 frame.is_sending.eq(self.start),
                 frame.is_fetching.eq(self.resend),
                 frame.is_resend.eq(self.resend),
                 self.is_idle.eq(may_start & ~self.start & ~self.resend),
                 self.transmit.valid.eq(self.start),
             ]
-            with m.If(~may_start):  # nothing is started: neither is there a connection yet for it
+            # Not while a frame may be started: whether one is comes too late to ask here.
+            with m.If(~may_start & ~self.is_idle):
                 m.d.comb += frame.begin.eq(1)
                 m.d.sync += is_stale.eq(0)
         with m.If(frame.is_fetching):

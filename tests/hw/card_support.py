@@ -8,6 +8,7 @@ from typing import Any
 
 from host.risk.reference import ReferenceGate
 from host.risk.reference_request import CANCEL, NEW, Request
+from hw.order_builder_reference import Order
 from nic.framing.feed_format import NASDAQ, FeedFormat
 from nic.offload.builder_enumerations import BUILDER
 from nic.offload.card import Card
@@ -16,6 +17,7 @@ from nic.offload.enumerations import KILL_SCOPE
 from nic.offload.limits import MAXIMUM_PRICE, Limits
 from sim.gateware.card import open_card
 from sim.gateware.card_model import GatewareDevice
+from sim.gateware.card_setup import ROW, SYMBOL
 from sim.risk_driver import Pair
 
 SEED = int(os.environ.get("TICKWIRE_SEED", "71"))
@@ -29,6 +31,22 @@ def new_card(
     """A card fresh out of reset, and the host's view of it."""
     device = open_card(feed, has_orders=has_orders, seed=seed)
     return device, Card(device)
+
+
+def fired_order(number: int, price: int) -> Order:
+    """The order that :data:`ROW` of the card's setup fires, as pass ``number``."""
+    return Order(
+        action=NEW,
+        side=ROW.order_side,
+        time_in_force=ROW.time_in_force,
+        strategy=ROW.strategy_id,
+        venue=ROW.venue,
+        symbol=SYMBOL,
+        quantity=ROW.quantity,
+        price=price,
+        user_ref_num=number,
+        pass_number=number,
+    )
 
 
 def all_records(card: Card) -> list[Record]:

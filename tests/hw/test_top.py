@@ -7,7 +7,7 @@ import random
 from collections import Counter
 
 import pytest
-from card_support import SEED, CardPair, all_records, new_card
+from card_support import SEED, CardPair, all_records, fired_order, new_card
 from line_support import IEX_LINE, NASDAQ_LINE
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
@@ -256,12 +256,8 @@ def test_a_message_fires_an_order_within_ten_cycles():
         assert (verdict["pass_number"], verdict["user_ref_num"]) == (fired, fired)
         assert (verdict["quantity"], verdict["price"]) == (300, price)
         assert (verdict["symbol_index"], verdict["strategy_id"]) == (symbol_index, 5)
-        order = Order(
-            action=NEW, side=ord("B"), time_in_force=ord("3"), strategy=5, venue=2,
-            symbol=SYMBOL, quantity=300, price=price, user_ref_num=fired, pass_number=fired,
-        )  # fmt: skip
         first_byte, slot = builder.next_sequence_number, builder.segments % builder.slots
-        result, expected = builder.order(order)
+        result, expected = builder.order(fired_order(fired, price))
         assert outcome["result"] == BUILDER.value(result) == BUILDER.value("orders_sent")
         assert (outcome["sequence_number"], outcome["slot"]) == (first_byte, slot)
         sent = device.sent_frame()

@@ -7,14 +7,13 @@ import random
 from collections import Counter
 
 import pytest
-from card_support import SEED, all_records, new_card
+from card_support import SEED, all_records, fired_order, new_card
 from line_support import NASDAQ_LINE
 
-from hw.order_builder_reference import NEW, Order
 from nic.offload.builder_enumerations import BUILDER
 from nic.offload.enumerations import RISK
 from sim.feed_traffic import FeedTraffic
-from sim.gateware.card_setup import ROW, SYMBOL, THRESHOLD, prepare, trade
+from sim.gateware.card_setup import ROW, THRESHOLD, prepare, trade
 
 pytestmark = pytest.mark.timeout(1800)  # the first time the model is compiled
 
@@ -31,8 +30,9 @@ def test_orders_leave_whole_whatever_stalls_and_both_lines_speak_at_once():
     numbers: list[int] = []
     trades = fired = 0
     for _ in range(150):
-        # from never stalling to a beat in 64 cycles
-        device.stall_transmit(r.getrandbits(64) & r.choice((-1, r.getrandbits(64))) | 1)
+        # never, or in half of the cycles or more; at least one beat leaves in 64
+        stalls = r.choice((0, r.getrandbits(64), r.getrandbits(64) | r.getrandbits(64)))
+        device.stall_transmit((1 << 64) - 1 & ~stalls | 1)
         for _ in range(r.randrange(1, 5)):
             blocks = []
             for _ in range(r.randrange(1, 5)):
@@ -60,12 +60,7 @@ def test_orders_leave_whole_whatever_stalls_and_both_lines_speak_at_once():
         for verdict, outcome in zip(passed, outcomes, strict=True):
             number = verdict["pass_number"]
             assert outcome["pass_number"] == number
-            order = Order(
-                action=NEW, side=ord("B"), time_in_force=ord("3"), strategy=5, venue=2,
-                symbol=SYMBOL, quantity=300, price=THRESHOLD, user_ref_num=number,
-                pass_number=number,
-            )  # fmt: skip
-            result, expected = builder.order(order)
+            result, expected = builder.order(fired_order(number, THRESHOLD))
             assert outcome["result"] == BUILDER.value(result) == BUILDER.value("orders_sent")
             sent = device.sent_frame()
             assert sent is not None and sent[1] == expected
