@@ -205,6 +205,8 @@ class Appliance:
         return FeedSettings(
             gap_wait_ns=feed.gap_wait_ns,
             request_retry_ns=feed.request_retry_ns,
+            # as often as there is time for: the gap's limit alone says when it is given up
+            request_limit=min(1_000_000, 1 + feed.gap_limit_ns // feed.request_retry_ns),
             gap_limit_ns=feed.gap_limit_ns,
             stale_ns=feed.stale_ns,
             maximum_gap_messages=1_000_000,

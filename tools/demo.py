@@ -115,7 +115,8 @@ def run_demo(demo: Demo) -> dict[str, Any]:
             if name.startswith("tcpdump"):
                 _end(demo, name, process, signal.SIGINT)
         report["verify"] = _verified(demo, captures)
-        report["ok"] = _is_good(demo, report)
+        report["problems"] = _problems(demo, report)
+        report["ok"] = not report["problems"]
         return report
 
 
@@ -307,15 +308,20 @@ def _verified(demo: Demo, captures: list[Path]) -> dict[str, Any]:
     return {"done": True, **found.to_dict()}
 
 
-def _is_good(demo: Demo, report: dict[str, Any]) -> bool:
-    appliance = report["appliance"]
-    return bool(
-        report["verify"]["ok"]
-        and appliance["open_orders"] == 0
-        and appliance["gaps"]["never"] == 0
-        and (demo.send == "ordinary" or report["verify"].get("delegated_segments", 0) > 0)
-        and (appliance["offload"] is None or appliance["offload"]["ok"])
-    )
+def _problems(demo: Demo, report: dict[str, Any]) -> list[str]:
+    """What a run that went well does not have, a line each."""
+    appliance, verified, offload = report["appliance"], report["verify"], report.get("offload")
+    open_orders, given_up = appliance["open_orders"], appliance["gaps"]["never"]
+    found = {
+        "the captures and the journal differ": not verified["ok"],
+        f"{open_orders:,} orders were still open at the end": open_orders,
+        f"{given_up:,} gaps of the feed were given up": given_up,
+        "no segment was sent by delegation": (
+            demo.send != "ordinary" and not verified.get("delegated_segments", 0)
+        ),
+        "the gateware and the host's gate differ": offload is not None and not offload["ok"],
+    }
+    return [problem for problem, is_there in found.items() if is_there]
 
 
 @contextlib.contextmanager

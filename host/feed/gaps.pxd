@@ -12,7 +12,7 @@ cdef struct Gap:
     uint64_t opened_first      # as it was when it opened
     uint64_t opened_end
     uint64_t opened_ns
-    uint64_t progress_ns       # when it opened, or a part of it came last
+    uint64_t progress_ns       # when it opened, a part of it came last, or it became the first
     uint64_t requested_end     # end of the range that is asked for; 0 while none is
     uint64_t sent_ns           # when it was asked for
     uint64_t filled[LINE_COUNT]    # messages by the line that brought them

