@@ -51,13 +51,13 @@ def test_every_stage_did_its_part(demo: tuple[dict, Path]) -> None:
     ports = {port["name"]: port for port in appliance["ports"]}
     assert ports["line A"]["kind"] == ports["line B"]["kind"] == "af_xdp"
     assert ports["line A"]["driver_mode"] == "native"
-    assert appliance["messages"]["delivered"] > 4 * 10_000
-    assert len(appliance["positions"]) >= 10
+    assert appliance["messages"]["delivered"] > 4 * 5_000
+    assert len(appliance["positions"]) >= 5
     assert appliance["orders"]["executed"] > 0
     assert appliance["open_orders"] == 0
     assert appliance["gaps"]["never"] == 0
     assert appliance["stages"]["total"]["count"] > 100
-    assert report["exchange"]["messages_per_second"] > 15_000
+    assert report["exchange"]["messages_per_second"] > 5_000
     assert report["verify"]["done"] and report["verify"]["ok"]
     assert report["ok"]
 
