@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comparisons of sums too wide for one carry chain: compressed, then compared in two halves.
+"""Comparisons of sums too wide for one carry chain: compressed, then compared in parts.
 
 Operands are first compressed to two without a carry (one look-up table per level). The two are
-added as a low and a high half at the same time, the high one for both carries that may come in;
-registers follow, and the choice between the two is the first look-up table of the next cycle.
+added in two parts at the same time (three where they are long), all but the lowest for both carries
+that may come in; registers follow, and the choice is the first look-up table of the next cycle.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike, signed
+
+LONG_BITS = 48
+"""Sums longer than this are added in three parts."""
 
 
 def widened(value: ValueLike, width: int) -> Value:
@@ -63,15 +67,22 @@ def is_not_negative(m: Module, operands: Sequence[Value], ones: int) -> Value:
     """
     left, right, carry_in = carry_save(operands, ones, m)
     width = len(left)
-    half = width // 2
-    low = Signal(half + 1)
-    high = [Signal(width - half, name=f"high_{carry}") for carry in range(2)]
-    m.d.comb += low.eq(with_carry(left[:half], right[:half], carry_in))
-    m.d.comb += [high[carry].eq(with_carry(left[half:], right[half:], carry)) for carry in range(2)]
-    carry = Signal()
-    negative = Signal(2)
-    m.d.sync += [carry.eq(low[-1]), negative.eq(Cat(high[0][-1], high[1][-1]))]
-    return ~Mux(carry, negative[1], negative[0])
+    parts = 3 if width > LONG_BITS else 2
+    borders = [width * part // parts for part in range(parts + 1)]
+    known: list[Signal] = []  # of each part, by the carry that comes in: the carry out, or the sign
+    for part, (start, end) in enumerate(pairwise(borders)):
+        found = []
+        for carry in range(2) if part else [carry_in]:
+            sum_ = Signal(end - start + 1, name=f"part_{part}_{carry}")
+            m.d.comb += sum_.eq(with_carry(left[start:end], right[start:end], carry))
+            found.append(sum_[-2] if end == width else sum_[-1])
+        register = Signal(len(found), name="negative" if end == width else "carry")
+        m.d.sync += register.eq(Cat(*found))
+        known.append(register)
+    carry_out: Value = known[0]
+    for register in known[1:]:
+        carry_out = Mux(carry_out, register[1], register[0])
+    return ~carry_out
 
 
 def _in_one_width(operands: Sequence[ValueLike]) -> list[Value]:

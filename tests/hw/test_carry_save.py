@@ -13,22 +13,28 @@ from hw.carry_save import exceeds, partial_products, reaches, total, widened
 
 SEED = 20_261_122
 CASES = 400
-LEFT_BITS, RIGHT_BITS = (52, 36, 31), (53, 20)
+WIDTHS = {"two parts": ((40, 36, 31), (41, 20)), "three parts": ((52, 36, 31), (53, 20))}
 
 
 class Compare(wiring.Component):
     """Every function of the file, on numbers of different widths."""
 
-    left: In(sum(LEFT_BITS))
-    right: In(sum(RIGHT_BITS))
-    exceeds: Out(1)
-    reaches: Out(1)
-    total: Out(60)
-    product: Out(49)
+    def __init__(self, left_bits, right_bits):
+        self.widths = left_bits, right_bits
+        super().__init__(
+            {
+                "left": In(sum(left_bits)),
+                "right": In(sum(right_bits)),
+                "exceeds": Out(1),
+                "reaches": Out(1),
+                "total": Out(60),
+                "product": Out(49),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
-        left, right = fields(self.left, LEFT_BITS), fields(self.right, RIGHT_BITS)
+        left, right = fields(self.left, self.widths[0]), fields(self.right, self.widths[1])
         signed = [left[0].as_signed(), *left[1:]]
         m.d.comb += [
             self.exceeds.eq(exceeds(m, signed, right)),
@@ -48,21 +54,28 @@ def edge_number(rng, bits):
     return rng.choice((0, 1, (1 << bits) - 1, 1 << bits - 1, rng.getrandbits(bits)))
 
 
-def test_equals_python():
+def packed(numbers, widths):
+    places = [sum(widths[:i]) for i in range(len(widths))]
+    return sum(number << place for number, place in zip(numbers, places, strict=True))
+
+
+@pytest.mark.parametrize(("left_bits", "right_bits"), WIDTHS.values(), ids=WIDTHS)
+def test_equals_python(left_bits, right_bits):
     rng = random.Random(SEED)
-    dut = Compare()
+    dut = Compare(left_bits, right_bits)
+    sign = left_bits[0] - 1
     seen = set()
 
     async def bench(ctx):
         for case in range(CASES):
-            left = [edge_number(rng, bits) for bits in LEFT_BITS]
-            right = [edge_number(rng, bits) for bits in RIGHT_BITS]
-            signed = [left[0] - (left[0] >> 51 << 52), *left[1:]]
+            left = [edge_number(rng, bits) for bits in left_bits]
+            right = [edge_number(rng, bits) for bits in right_bits]
+            signed = [left[0] - (left[0] >> sign << sign + 1), *left[1:]]
             if case % 3 == 0:  # as close as it gets
                 close = sum(signed) - right[1] + rng.choice((-1, 0, 1))
-                right[0] = min(max(close, 0), (1 << RIGHT_BITS[0]) - 1)
-            ctx.set(dut.left, left[0] | left[1] << 52 | left[2] << 88)
-            ctx.set(dut.right, right[0] | right[1] << 53)
+                right[0] = min(max(close, 0), (1 << right_bits[0]) - 1)
+            ctx.set(dut.left, packed(left, left_bits))
+            ctx.set(dut.right, packed(right, right_bits))
             await ctx.tick()
             where = f"seed {SEED}, case {case}"
             expected = (sum(signed) > sum(right), sum(signed) >= sum(right))
