@@ -2,8 +2,9 @@
 """Comparisons of sums too wide for one carry chain: compressed, then compared in parts.
 
 Operands are first compressed to two without a carry (one look-up table per level). The two are
-added in two parts at the same time (three where they are long), all but the lowest for both carries
-that may come in; registers follow, and the choice is the first look-up table of the next cycle.
+added in two parts at the same time, the upper one for both carries that may come in; registers
+follow, and the choice is the first look-up table of the next cycle. Three parts make the chains
+shorter and that table one of five inputs instead of three.
 """
 
 from __future__ import annotations
@@ -12,9 +13,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike, signed
-
-LONG_BITS = 48
-"""Sums longer than this are added in three parts."""
 
 
 def widened(value: ValueLike, width: int) -> Value:
@@ -60,14 +58,13 @@ def with_carry(left: Value, right: Value, carry_in: int) -> Value:
     return (Cat(Const(carry_in, 1), left) + Cat(Const(carry_in, 1), right))[1:]
 
 
-def is_not_negative(m: Module, operands: Sequence[Value], ones: int) -> Value:
+def is_not_negative(m: Module, operands: Sequence[Value], ones: int, parts: int = 2) -> Value:
     """Whether a sum modulo the operands' one width, plus ``ones``, is at least 0 as a signed one.
 
-    Valid in the next cycle.
+    Valid in the next cycle. ``parts``: how many are added at the same time.
     """
     left, right, carry_in = carry_save(operands, ones, m)
     width = len(left)
-    parts = 3 if width > LONG_BITS else 2
     borders = [width * part // parts for part in range(parts + 1)]
     known: list[Signal] = []  # of each part, by the carry that comes in: the carry out, or the sign
     for part, (start, end) in enumerate(pairwise(borders)):
@@ -91,16 +88,20 @@ def _in_one_width(operands: Sequence[ValueLike]) -> list[Value]:
     return [widened(value, width) for value in values]
 
 
-def exceeds(m: Module, left: Sequence[ValueLike], right: Sequence[ValueLike]) -> Value:
+def exceeds(
+    m: Module, left: Sequence[ValueLike], right: Sequence[ValueLike], parts: int = 2
+) -> Value:
     """Whether the sum of ``left`` is greater than the sum of ``right``; valid in the next cycle."""
     inverted = [~widened(r, len(Value.cast(r)) + 1).as_signed() for r in right]
-    return is_not_negative(m, _in_one_width([*left, *inverted]), len(right) - 1)
+    return is_not_negative(m, _in_one_width([*left, *inverted]), len(right) - 1, parts)
 
 
-def reaches(m: Module, left: Sequence[ValueLike], right: Sequence[ValueLike]) -> Value:
+def reaches(
+    m: Module, left: Sequence[ValueLike], right: Sequence[ValueLike], parts: int = 2
+) -> Value:
     """Whether the sum of ``left`` is at least the sum of ``right``; valid in the next cycle."""
     inverted = [~widened(r, len(Value.cast(r)) + 1).as_signed() for r in right]
-    return is_not_negative(m, _in_one_width([*left, *inverted]), len(right))
+    return is_not_negative(m, _in_one_width([*left, *inverted]), len(right), parts)
 
 
 def total(operands: Sequence[ValueLike], width: int, m: Module | None = None) -> Value:

@@ -53,7 +53,8 @@ class FirstReason:
     """What stands against a request; make it in cycle 2 of the decision.
 
     ``early``: findings out of registers; ``late``: others of this cycle; ``last``: of the next
-    cycle, all against new risk, each counting if ``last_counts`` (of this cycle) says so.
+    cycle, all against new risk, each counting if ``last_counts`` (of this cycle) says so and
+    nothing is reduced.
     ``reduces``: what holds against new risk only does not count.
     In the next cycle ``passed``, three look-up tables behind registers; in the one after it
     ``reason`` (0 when passed), a few more: whether anything stands against a request is urgent,
@@ -110,7 +111,7 @@ class FirstReason:
         new_risk_number = registered(first_found(new_risk, nothing), "new_risk_number")
         found_late = {n: registered(bit, f"late_{RISK.name_of(n)}") for n, bit in second.items()}
         counts = {
-            n: registered(bit, f"counts_{RISK.name_of(n)}")
+            n: registered(bit & ~reduces, f"counts_{RISK.name_of(n)}")
             for n, bit in by_number(last_counts).items()
         }
         # whether there is an early one, between one of the others and the next
@@ -129,10 +130,8 @@ class FirstReason:
         # the next cycle
         self.passed, self.reason = Signal(), Signal(REASON_BITS)
         found_last = {n: bit & counts[n] for n, bit in third.items()}
-        against_new_risk = any_of((is_new_risk, is_late_new_risk, *found_last.values()))
-        m.d.comb += self.passed.eq(
-            ~any_of((is_always, is_late_always, against_new_risk & ~reduced))
-        )
+        known = is_always | is_late_always | ((is_new_risk | is_late_new_risk) & ~reduced)
+        m.d.comb += self.passed.eq(~any_of((known, *found_last.values())))
         standing = {
             n: registered(
                 bit & ~behind_early(n) & ~(reduced & (n >= border)), f"standing_{RISK.name_of(n)}"
@@ -141,7 +140,7 @@ class FirstReason:
         }
         last_standing = {
             n: registered(
-                bit & ~reduced & ~behind_early(n) & ~before(n, found_late),
+                bit & ~behind_early(n) & ~before(n, found_late),
                 f"standing_{RISK.name_of(n)}",
             )
             for n, bit in found_last.items()

@@ -103,7 +103,7 @@ class Bucket(wiring.Component):
         ]
         t_ns = Mux(is_taking, self.take_t_ns, self.t_ns)
         is_closed = Signal()
-        lacks = exceeds(m, [next_ns], [t_ns, self.limit.tolerance_ns])
+        lacks = exceeds(m, [next_ns], [t_ns, self.limit.tolerance_ns], parts=3)
         m.d.sync += is_closed.eq(self.limit.is_closed)
         m.d.comb += self.is_empty.eq(is_closed | lacks)
 

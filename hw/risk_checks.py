@@ -108,8 +108,9 @@ def reference_price(m: Module, view: Any) -> dict[str, Value]:
         later(m, price == 0) for price in (top.ask_price, top.bid_price, top.last_price)
     )
     is_absent = no_last | Mux(later(m, view.is_buy), no_ask, no_bid)
-    is_past = reaches(m, [t_ns], [top.updated_ns])
-    is_young = reaches(m, [top.updated_ns, view.limits.reference_age_limit_ns], [t_ns])
+    is_past = reaches(m, [t_ns], [top.updated_ns], parts=3)
+    oldest = [top.updated_ns, view.limits.reference_age_limit_ns]
+    is_young = reaches(m, oldest, [t_ns], parts=3)
     return {"no_fresh_reference": is_absent | ~is_past | ~is_young}
 
 
