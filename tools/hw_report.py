@@ -31,7 +31,7 @@ def measure(
         block = BLOCKS[name]
         found = synthesis.synthesise(block.make(), name, range(1, seeds + 1), say, block.placer)
         row = synthesis.as_dict(found) | {"duty": block.duty, "placer": block.placer}
-        row["ok"] = found.worst_mhz >= CLOCK_MHZ
+        row["ok"] = found.worst_mhz is not None and found.worst_mhz >= CLOCK_MHZ
         rows.append(row)
     measured = (
         [asdict(one) | {"ok": one.ok} for one in latency.all_of_them(say)] if latencies else []
@@ -55,8 +55,10 @@ def _block_rows(report: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         (
             row["name"],
             *(row["size"][kind] for kind in ("lut", "ff", "bram", "dsp")),
-            round(row["worst_mhz"], 1),
-            round(row["best_mhz"], 1),
+            *(
+                "not routed" if mhz is None else round(mhz, 1)
+                for mhz in (row["worst_mhz"], row["best_mhz"])
+            ),
             "yes" if row["ok"] else "no",
             row["placer"],
         )
@@ -71,7 +73,10 @@ def show(report: Mapping[str, Any], wants_path: bool) -> None:
     out.print(table(title, COLUMNS, _block_rows(report)))
     if wants_path:
         for row in report["blocks"]:
-            slowest = min(row["runs"], key=lambda run: float(run["fmax_mhz"]))
+            routed = [run for run in row["runs"] if run["fmax_mhz"] is not None]
+            if not routed:
+                continue
+            slowest = min(routed, key=lambda run: float(run["fmax_mhz"]))
             out.print(f"\n{row['name']}, seed {slowest['seed']}:", markup=False)
             for step in slowest["critical_path"]:
                 if not step.lstrip().startswith("0.00"):

@@ -42,14 +42,20 @@ def test_the_page_s_part_has_every_figure() -> None:
     }  # fmt: skip
     report = {
         "device": "a device", "clock_mhz": 156.25, "seeds": 4, "tools": "yosys 1",
-        "blocks": [row, row | {"name": "two", "worst_mhz": 99.0, "ok": False}],
+        "blocks": [
+            row,
+            row | {"name": "two", "worst_mhz": 99.0, "ok": False},
+            row | {"name": "three", "worst_mhz": None, "best_mhz": None, "ok": False},
+        ],
         "measurements": [figure], "ok": True,
     }  # fmt: skip
     text = hw_report.page_part(report)
     assert text.startswith(hw_report.BEGIN) and text.endswith(hw_report.END)
     assert "| `one` | 1,234 | 56 | 7 | 8 | 160.0 | 181.0 | yes | heap |" in text
     assert "| `two` | 1,234 | 56 | 7 | 8 | 99.0 | 181.0 | no | heap |" in text
+    assert "| `three` | 1,234 | 56 | 7 | 8 | not routed | not routed | no | heap |" in text
     assert "| way | 3 cycles | 4 | longest of 9 |" in text
-    hw_report.show(report | {"blocks": [row | {"runs": []}]}, wants_path=False)
+    for wants_path in (False, True):
+        hw_report.show(report | {"blocks": [row | {"runs": []}]}, wants_path)
     page = hw_report.PAGE.read_text()
     assert page.count(hw_report.BEGIN) == page.count(hw_report.END) == 1

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw import synthesis
+from hw import cache, synthesis
 from hw.synthesis import Boundary
 from hw.tools import ToolError
 from hw.verilog import has_clock, ports_of, verilog_of
@@ -49,6 +49,21 @@ def test_a_small_block() -> None:
     again = synthesis.synthesise(Small(), "small", (1, 2), said.append)
     assert again == found
     assert len(said) == told  # nothing was run again
+
+
+def test_a_router_that_goes_on_for_ever_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    for kept in cache.folder("synthesis").glob("endless-*/heap-*.json"):
+        kept.unlink()
+    monkeypatch.setattr(synthesis, "ROUTING_MINUTES", 0)
+    found = synthesis.synthesise(Small(), "endless", (1, 2), said.append)
+    assert found.size.dsp == 1
+    assert [run.fmax_mhz for run in found.runs] == [None]  # the second was not tried
+    assert found.worst_mhz is found.best_mhz is None
+    assert said[-1] == "endless: not routed within 0 minutes"
+    monkeypatch.setattr(synthesis, "ROUTING_MINUTES", 90)
+    again = synthesis.synthesise(Small(), "endless", (1,))
+    assert again.worst_mhz > 50  # with more time it is tried anew
 
 
 def test_a_block_without_registers_has_no_clock_to_speak_of() -> None:
