@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value, signed
 
 from hw.carry_save import (
     MULTIPLIER_BITS,
@@ -17,6 +17,8 @@ from hw.carry_save import (
     exceeds,
     is_not_negative,
     partial_products,
+    widened,
+    with_carry,
 )
 from nic.offload.enumerations import GATE
 from nic.offload.limits import QUANTITY_BITS
@@ -40,13 +42,35 @@ def later(m: Module, value: Any, cycles: int = 1) -> Any:
     return value
 
 
-def notional_parts(m: Module, shares: Value, price: Value) -> list[Value]:
-    """Numbers whose sum is shares times price; valid in the next cycle."""
-    low, excess = MULTIPLIER_BITS, shares[MULTIPLIER_BITS:]
-    rest = Signal(len(price) + len(excess), name="rest")
-    m.d.sync += rest.eq(Mux(excess[0], price, 0) + (Mux(excess[1], price, 0) << 1))
-    parts = partial_products(m, shares[:low], price)
-    return [*parts, Cat(Const(0, low), rest)]
+class Notional:
+    """Shares times price, of which the shares have two bits more than a multiplier takes.
+
+    ``parts``: numbers whose sum it is; valid in the next cycle.
+    """
+
+    def __init__(self, m: Module, shares: Value, price: Value) -> None:
+        low, excess = shares[:MULTIPLIER_BITS], shares[MULTIPLIER_BITS:]
+        self._m = m
+        self._excess = [Mux(excess[0], price, 0), Mux(excess[1], price, 0) << 1]
+        rest = Signal(len(price) + len(excess), name="rest")
+        m.d.sync += rest.eq(self._excess[0] + self._excess[1])
+        self._products = partial_products(m, low, price)
+        self.parts = [*self._products, Cat(Const(0, MULTIPLIER_BITS), rest)]
+
+    def exceeds(self, limit: Value) -> Value:
+        """Whether it is greater than a limit of the same cycle; valid two cycles later.
+
+        What needs no multiplier is taken from the limit meanwhile.
+        """
+        width = len(limit) - MULTIPLIER_BITS + 2
+        upper = widened(limit.shift_right(MULTIPLIER_BITS), width)
+        less = [~widened(part, width) for part in self._excess]
+        left, right, carry_in = carry_save([upper, *less], len(less), self._m)
+        room = Signal(signed(width + MULTIPLIER_BITS), name="room")
+        self._m.d.sync += room.eq(
+            Cat(limit[:MULTIPLIER_BITS], with_carry(left, right, carry_in)[:width])
+        )
+        return exceeds(self._m, self._products, [room])
 
 
 def is_multiple(m: Module, given: Value, view_limits: Any, name: str) -> Value:
@@ -91,12 +115,13 @@ class NotionalChecks:
         is_buy = view.is_buy
         rooms = view.rooms
         net = Mux(is_buy, rooms.net_notional_buy, rooms.net_notional_sell)
-        self.parts = notional_parts(m, later(m, view.leaves), later(m, view.request.price))
+        notional = Notional(m, later(m, view.leaves), later(m, view.request.price))
+        self.parts = notional.parts
         adds = later(m, view.adds_notional, 2)
         adds_buy = later(m, view.adds_notional & is_buy, 2)
 
         def beyond(limit: Value) -> Value:
-            return exceeds(m, self.parts, [later(m, limit, 2)])
+            return notional.exceeds(later(m, limit))
 
         self.findings = {
             "maximum_notional": beyond(view.limits.maximum_notional),
@@ -162,4 +187,4 @@ def product_findings(m: Module, view: Any) -> tuple[dict[str, Value], dict[str, 
     return findings, counts
 
 
-assert MULTIPLIER_BITS + 2 == QUANTITY_BITS, "notional_parts takes two bits beyond a multiplier"
+assert MULTIPLIER_BITS + 2 == QUANTITY_BITS, "a notional takes two bits beyond a multiplier"
