@@ -221,8 +221,9 @@ def test_the_first_reason_is_given():
         ("before(n, found_late)", "before(n - 9, found_late)"),
         ("sorted((*second, *third))", "sorted(third)"),
         ("if n <= number)", "if n < number)"),
-        ("any_of((is_new_risk, is_late_new_risk, ", "any_of((is_new_risk, "),
-        ("is_always, is_late_always,", "is_always,"),
+        ("(is_new_risk | is_late_new_risk)", "is_new_risk"),
+        ("is_always | is_late_always |", "is_always |"),
+        ("bit & ~reduces", "bit"),
         ("border = FIRST_OF_NEW_RISK", "border = FIRST_OF_NEW_RISK - 1"),
     ],
 )  # fmt: skip
