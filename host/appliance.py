@@ -13,10 +13,10 @@ from host.book.book import Book
 from host.book.order_book import OrderBook
 from host.book.price_level_book import PriceLevelBook
 from host.card_path import CardPath
-from host.config import Config, ConfigError, Line
+from host.config import Config, ConfigError, Feed, Line
 from host.engine import Engine
 from host.feed.handler import FeedHandler
-from host.feed.settings import FeedSettings
+from host.feed.settings import MOST_REQUESTS, FeedSettings
 from host.journal.recording import Recording
 from host.line_port import open_line
 from host.loop import Loop, PortRequests
@@ -36,6 +36,19 @@ from nic.udp import UdpPort
 
 SLICE_NS = 10_000_000
 """How long the loop runs before signals and sessions are looked at."""
+
+
+def feed_settings(feed: Feed) -> FeedSettings:
+    """The feed handler's limits and times, of the configuration's."""
+    return FeedSettings(
+        gap_wait_ns=feed.gap_wait_ns,
+        request_retry_ns=feed.request_retry_ns,
+        # as often as there is time for: the gap's limit alone says when it is given up
+        request_limit=min(MOST_REQUESTS, 1 + feed.gap_limit_ns // feed.request_retry_ns),
+        gap_limit_ns=feed.gap_limit_ns,
+        stale_ns=feed.stale_ns,
+        maximum_gap_messages=1_000_000,
+    )
 
 
 class Appliance:
@@ -186,7 +199,7 @@ class Appliance:
             session=config.feed.session,
             start=1 if self.recovery is not None else "first",
             restart=config.feed.restart,
-            settings=self._feed_settings(),
+            settings=feed_settings(config.feed),
         )
         self.trading.connect(self.feed)
         for line, port in enumerate(config.feed.lines):
@@ -199,18 +212,6 @@ class Appliance:
             except ValueError as error:
                 raise ConfigError(f"strategies.{number}: {error}") from None
             self.engine.add_strategy(made, number)
-
-    def _feed_settings(self) -> FeedSettings:
-        feed = self.config.feed
-        return FeedSettings(
-            gap_wait_ns=feed.gap_wait_ns,
-            request_retry_ns=feed.request_retry_ns,
-            # as often as there is time for: the gap's limit alone says when it is given up
-            request_limit=min(1_000_000, 1 + feed.gap_limit_ns // feed.request_retry_ns),
-            gap_limit_ns=feed.gap_limit_ns,
-            stale_ns=feed.stale_ns,
-            maximum_gap_messages=1_000_000,
-        )
 
     def _venue_number(self, name: str) -> int:
         return [venue.name for venue in self.config.venues].index(name)

@@ -52,6 +52,9 @@ ROUTING_MINUTES = 90
 """How long placing and routing a netlist may take. Where wires are too many for where the cells
 are, the router goes on for ever."""
 
+GAVE_UP = "gave_up_minutes"
+"""In a kept result: the time after which the router was ended."""
+
 BOUNDARY = "boundary__"
 COUNTED = {
     "lut": ("TRELLIS_COMB",),
@@ -177,7 +180,7 @@ def synthesise(
                 progress(f"{name}: placement and routing, seed {seed}")
                 _place(netlist, placer, seed, told)
             runs.append(json.loads(told.read_text()))
-            if not runs[-1]["fmax"]:
+            if GAVE_UP in runs[-1]:
                 progress(f"{name}: not routed within {ROUTING_MINUTES} minutes")
                 break
     boundary = _boundary_registers(netlist, name)
@@ -233,7 +236,7 @@ def _is_told(told: Path) -> bool:
     if not told.exists():
         return False
     found = json.loads(told.read_text())
-    return bool(found["fmax"]) or found["minutes"] >= ROUTING_MINUTES
+    return bool(found.get(GAVE_UP, ROUTING_MINUTES) >= ROUTING_MINUTES)
 
 
 def _place(netlist: Path, placer: str, seed: int, told: Path) -> None:
@@ -258,7 +261,7 @@ def _place(netlist: Path, placer: str, seed: int, told: Path) -> None:
             # its report has the sizes, and no clock
             tools.run([*command, "--pack-only"], folder)
             found = json.loads((folder / "report.json").read_text())
-            (folder / "report.json").write_text(json.dumps(found | {"minutes": ROUTING_MINUTES}))
+            (folder / "report.json").write_text(json.dumps(found | {GAVE_UP: ROUTING_MINUTES}))
         (folder / "report.json").replace(told)
 
 
@@ -307,8 +310,10 @@ def _boundary(module: dict[str, Any]) -> set[Any]:
 
 def _timing(run: dict[str, Any]) -> tuple[float | None, tuple[str, ...]]:
     clocks = run["fmax"]
-    if not clocks:
+    if GAVE_UP in run:
         return None, ()
+    if not clocks:
+        raise tools.ToolError("the block has no path from register to register")
     slowest = min(clocks, key=lambda clock: float(clocks[clock]["achieved"]))
     steps: tuple[str, ...] = ()
     for path in run.get("critical_paths", []):

@@ -115,7 +115,7 @@ def run_demo(demo: Demo) -> dict[str, Any]:
             if name.startswith("tcpdump"):
                 _end(demo, name, process, signal.SIGINT)
         report["verify"] = _verified(demo, captures)
-        report["problems"] = _problems(demo, report)
+        report["problems"] = problems_of(demo, report)
         report["ok"] = not report["problems"]
         return report
 
@@ -308,14 +308,15 @@ def _verified(demo: Demo, captures: list[Path]) -> dict[str, Any]:
     return {"done": True, **found.to_dict()}
 
 
-def _problems(demo: Demo, report: dict[str, Any]) -> list[str]:
-    """What a run that went well does not have, a line each."""
-    appliance, verified, offload = report["appliance"], report["verify"], report.get("offload")
-    open_orders, given_up = appliance["open_orders"], appliance["gaps"]["never"]
+def problems_of(demo: Demo, report: dict[str, Any]) -> list[str]:
+    """What a run that went well does not have, a line of text each."""
+    appliance, verified = report["appliance"], report["verify"]
+    offload, open_orders = appliance["offload"], appliance["open_orders"]
+    given_up = appliance["gaps"]["never"]
     found = {
         "the captures and the journal differ": not verified["ok"],
-        f"{open_orders:,} orders were still open at the end": open_orders,
-        f"{given_up:,} gaps of the feed were given up": given_up,
+        f"orders still open at the end: {open_orders:,}": open_orders,
+        f"gaps of the feed given up: {given_up:,}": given_up,
         "no segment was sent by delegation": (
             demo.send != "ordinary" and not verified.get("delegated_segments", 0)
         ),

@@ -25,7 +25,8 @@ def print_demo(report: Mapping[str, Any]) -> None:
         out.print(f"line {name}: {line['datagrams']:,} datagrams, {dropped:,} dropped on purpose")
     print_appliance(report["appliance"])
     print_verify(report["verify"])
-    out.print("; ".join(report["problems"]) or "all is well", style="bold", markup=False)
+    for line in report["problems"] or ["all is well"]:
+        out.print(line, style="bold", markup=False)
 
 
 def print_verify(found: Mapping[str, Any]) -> None:

@@ -52,9 +52,11 @@ class FeedSettings:
                 raise ValueError(f"{field.name} must be {low} to {high}, not {value!r}")
 
 
+MOST_REQUESTS = 1_000_000
+
 _BOUNDS = {
     "gap_wait_ns": (0, 1 << 62),
-    "request_limit": (1, 1_000_000),
+    "request_limit": (1, MOST_REQUESTS),
     "maximum_outstanding": (1, 1_000),
     "request_rate_per_second": (1, 1_000_000),
     "maximum_request_messages": (1, MAXIMUM_COUNT),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from host.appliance import feed_settings
 from host.config import ConfigError, load
 
 EXAMPLE = """
@@ -58,3 +59,11 @@ def test_mistakes_are_one_line(tmp_path: Path, old: str, new: str, named: str) -
 def test_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         load(tmp_path / "nothing.toml")
+
+
+def test_a_gap_is_asked_for_as_long_as_it_may_take(tmp_path: Path) -> None:
+    times = "gap_limit_ns = 1_000\nrequest_retry_ns = 300\n"
+    feed = load(write(tmp_path, EXAMPLE.replace("[feed]\n", "[feed]\n" + times))).feed
+    settings = feed_settings(feed)
+    assert settings.request_limit * settings.request_retry_ns >= settings.gap_limit_ns == 1_000
+    assert feed_settings(feed.model_copy(update={"gap_limit_ns": 1 << 60})).request_limit > 1_000

@@ -13,7 +13,7 @@ from hw.carry_save import exceeds, partial_products, reaches, total, widened
 
 SEED = 20_261_122
 CASES = 400
-WIDTHS = (40, 36, 31), (41, 20)
+WIDTHS = (52, 36, 31), (53, 20)
 
 
 class Compare(wiring.Component):
@@ -45,9 +45,12 @@ class Compare(wiring.Component):
         return m
 
 
+def places(widths):
+    return [sum(widths[:i]) for i in range(len(widths))]
+
+
 def fields(signal, widths):
-    places = [sum(widths[:i]) for i in range(len(widths))]
-    return [signal[p : p + w] for p, w in zip(places, widths, strict=True)]
+    return [signal[p : p + w] for p, w in zip(places(widths), widths, strict=True)]
 
 
 def edge_number(rng, bits):
@@ -55,8 +58,7 @@ def edge_number(rng, bits):
 
 
 def packed(numbers, widths):
-    places = [sum(widths[:i]) for i in range(len(widths))]
-    return sum(number << place for number, place in zip(numbers, places, strict=True))
+    return sum(number << place for number, place in zip(numbers, places(widths), strict=True))
 
 
 @pytest.mark.parametrize("parts", (2, 3))

@@ -61,7 +61,7 @@ def test_a_router_that_goes_on_for_ever_is_ended(monkeypatch: pytest.MonkeyPatch
     assert [run.fmax_mhz for run in found.runs] == [None]  # the second was not tried
     assert found.worst_mhz is found.best_mhz is None
     assert said[-1] == "endless: not routed within 0 minutes"
-    monkeypatch.setattr(synthesis, "ROUTING_MINUTES", 90)
+    monkeypatch.undo()
     again = synthesis.synthesise(Small(), "endless", (1,))
     assert again.worst_mhz > 50  # with more time it is tried anew
 
