@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every comparison of two numbers as one chain of carries, with nothing behind it.
 
+Whether two wide ones are equal, too: in a chain's cells that never make a carry, only hand on the
+one they get, two bits of each number in a half. Out of look-up tables it is a tree, four or five of
+them behind each other with a wire between any two; the chain has the same size, one wire in and one
+out.
+
 By itself yosys makes "below, or equal" of ``a <= b`` and "neither below nor equal" of ``a > b``,
 and compares all bits a second time behind the chain. But ``a <= b`` is ``2 * a < 2 * b + 1``, and
 ``a > b`` is ``b < a``. Of signed numbers it looks at the signs behind the chain; with their highest
@@ -101,3 +106,37 @@ endmodule
 """
 """For ``techmap`` when there are chains, before they become cells: the bit more of a difference, 0
 less 0, hands the carry on."""
+
+EQUALITIES = """
+(* techmap_celltype = "$eq" *)
+module equality (A, B, Y);
+    parameter A_SIGNED = 0;
+    parameter B_SIGNED = 0;
+    parameter A_WIDTH = 1;
+    parameter B_WIDTH = 1;
+    parameter Y_WIDTH = 1;
+    parameter [A_WIDTH-1:0] _TECHMAP_CONSTMSK_A_ = 0;
+    parameter [B_WIDTH-1:0] _TECHMAP_CONSTMSK_B_ = 0;
+    localparam CELLS = (A_WIDTH + 3) / 4;
+    wire _TECHMAP_FAIL_ = A_WIDTH != B_WIDTH || A_WIDTH < 24
+        || &_TECHMAP_CONSTMSK_A_ || &_TECHMAP_CONSTMSK_B_;
+    input [A_WIDTH-1:0] A;
+    input [B_WIDTH-1:0] B;
+    output [Y_WIDTH-1:0] Y;
+    wire [4*CELLS-1:0] a = A;
+    wire [4*CELLS-1:0] b = B;
+    wire [CELLS:0] carries;
+    assign carries[0] = 1'b1;
+    assign Y = carries[CELLS];
+    genvar i;
+    generate
+        for (i = 0; i < CELLS; i = i + 1) begin
+            CCU2C #(.INIT0(16'h9009), .INIT1(16'h9009), .INJECT1_0("YES"), .INJECT1_1("YES")) same (
+                .CIN(carries[i]), .COUT(carries[i+1]),
+                .A0(a[4*i]), .B0(b[4*i]), .C0(a[4*i+1]), .D0(b[4*i+1]),
+                .A1(a[4*i+2]), .B1(b[4*i+2]), .C1(a[4*i+3]), .D1(b[4*i+3]));
+        end
+    endgenerate
+endmodule
+"""
+"""For ``techmap`` at the same time. Below 24 bits the tree is as fast."""

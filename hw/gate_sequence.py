@@ -33,9 +33,9 @@ class GateSequence(wiring.Component):
     there. Its effect is then carried out until ``is_done``, which is not 1 in the cycle after the
     verdict while anything is to be done. ``settles``: that is under way, after a refusal too, as
     the verdict comes too late to be asked for the next step.
-    ``uses_held``: the tables and the decision see the held request (``is_free`` is another register
-    for the contrary, as many look at it); ``holds``: nothing else may change anything, as a request
-    is under way or may be taken.
+    ``uses_held``: the tables and the decision see the held request (``is_free`` and ``sees_shown``
+    are registers of their own for the contrary, as many look at it); ``holds``: nothing else may
+    change anything, as a request is under way or may be taken.
     """
 
     offers: In(1)
@@ -59,6 +59,7 @@ class GateSequence(wiring.Component):
     settles: Out(1)
     uses_held: Out(1)
     is_free: Out(1, init=1)
+    sees_shown: Out(1, init=1)
     holds: Out(1)
 
     def __init__(self, measure_cycles: int) -> None:
@@ -90,7 +91,10 @@ class GateSequence(wiring.Component):
             self.decides.eq(steps.ongoing("VERDICT")),
             self.settles.eq(steps.ongoing("COMMIT")),
         ]
-        m.d.sync += self.uses_held.eq(Mux(self.is_free, takes, ~(self.settles & self.is_done)))
+        m.d.sync += [
+            self.uses_held.eq(Mux(self.is_free, takes, ~(self.settles & self.is_done))),
+            self.sees_shown.eq(Mux(self.is_free, ~takes, self.settles & self.is_done)),
+        ]
         with steps.state("IDLE"):
             m.d.sync += [waited.eq(0), needed.eq(REFRESH_CYCLES)]
             with m.If(takes & self.offers):

@@ -25,7 +25,7 @@ WINDOW_BITS = Limits.__dataclass_fields__["duplicate_window_ns"].metadata["bits"
 ORIGIN_STRATEGY_BIT = 32
 """Where the strategy lies in a key's second word, the symbol being below."""
 
-PART_BITS = 24
+PART_BITS = 33
 """Of a key that are compared in one cycle: the sum of the parts is the next one's."""
 HALF_BITS = TIME_BITS // 2
 """Of a time that are compared in one cycle."""

