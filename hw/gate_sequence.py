@@ -10,8 +10,8 @@ from hw.steps import Steps
 STEADY_CYCLES = 12
 """Cycles without any change after which rows, rooms and limits are what they will stay."""
 
-REFRESH_CYCLES = 4
-"""Cycles from a request's symbol at the tables to its view."""
+REFRESH_CYCLES = 5
+"""Cycles from a request that is held to its view: its symbol takes one to the tables."""
 
 
 STATES = ("IDLE", "ASK", "ANSWER", "REFRESH", "SECOND", "LAST", "VERDICT", "COMMIT")

@@ -128,10 +128,11 @@ def short_sale_rule(m: Module, view: Any) -> dict[str, Value]:
 class Positions:
     """Worst-case position of the request's side; valid two cycles after the view.
 
-    ``findings`` by name; ``closes``: the request only takes away from a position.
+    ``findings`` by name; ``closes``: the request only takes away from a position, and
+    ``may_close``, valid a cycle after the view, was 1.
     """
 
-    def __init__(self, m: Module, view: Any) -> None:
+    def __init__(self, m: Module, view: Any, may_close: Value) -> None:
         side, row, limits = view.request.side, view.exposure, view.limits
         position, added = later(m, row.position), later(m, view.shares_added)
         bought, sold = later(m, row.buy.open_shares), later(m, row.sell.open_shares)
@@ -144,7 +145,8 @@ class Positions:
             )
         )
         adds = later(m, added.any())
-        buys = later(m, view.is_buy, 2)
+        buys_before = later(m, view.is_buy)
+        buys = later(m, buys_before)
         long_mark = later(m, side == SELL, 2)
         short_mark = later(m, (side == SELL_SHORT) | (side == SELL_SHORT_EXEMPT), 2)
         too_long = exceeds(m, [bought, position, added], [longest])
@@ -157,22 +159,25 @@ class Positions:
             "maximum_long_position": adds & buys & too_long,
             "maximum_short_position": adds & ~buys & too_short,
         }
-        buy_closes = later(m, position < 0) & ~exceeds(m, [bought, position, added], [0])
-        sell_closes = later(m, position > 0) & ~sells_short
-        self.closes = Mux(buys, buy_closes, sell_closes)
+        # a look-up table each behind the comparison: every finding asks whether it counts
+        buy_may = later(m, may_close & buys_before & (position < 0))
+        sell_may = later(m, may_close & ~buys_before & (position > 0))
+        buy_closes = buy_may & ~exceeds(m, [bought, position, added], [0])
+        self.closes = buy_closes | (sell_may & ~sells_short)
 
 
 def sums_and_flow(m: Module, view: Any) -> dict[str, Value]:
     """Sums over all symbols that need no product, and what is counted."""
-    rooms, added = view.rooms, view.shares_added
+    rooms, added = view.rooms, later(m, view.shares_added)
     findings = {
         "loss_limit": rooms.loss_limit,
         "open_orders": rooms.open_orders,
         "unacknowledged_orders": rooms.unacknowledged_orders,
         "order_to_trade_ratio": rooms.order_to_trade_ratio,
     }
+    adds = later(m, view.shares_added.any())
     return {name: later(m, finding) for name, finding in findings.items()} | {
-        "daily_quantity": later(m, added.any()) & later(m, added > rooms.daily_shares)
+        "daily_quantity": adds & (added > later(m, rooms.daily_shares))
     }
 
 

@@ -63,9 +63,10 @@ class RiskDecision(wiring.Component):
         """Comparisons, products, and the first that stands against the request."""
         m = Module()
         view = self.view
-        is_cancel, is_new = (
-            later(m, view.request.action == action, 2) for action in (Action.CANCEL, Action.NEW)
+        was_cancel, was_new = (
+            later(m, view.request.action == action) for action in (Action.CANCEL, Action.NEW)
         )
+        is_cancel, is_new = later(m, was_cancel), later(m, was_new)
         enabled = later(m, view.limits.enabled_checks)
 
         def counting(findings: Mapping[str, Value], bits: Value) -> dict[str, Value]:
@@ -79,9 +80,9 @@ class RiskDecision(wiring.Component):
             }
 
         found = early_findings(m, view) | {"symbol_message_rate": self.symbol_message_rate}
-        crosses = later(m, found["self_trade"])
         early = {n: later(m, bit) for n, bit in counting(found, enabled).items()}
-        positions = Positions(m, view)
+        crosses = found["self_trade"]
+        positions = Positions(m, view, ~crosses)
         late = {
             **{name: self.late[name] for name in LATE},
             **{name: self.late[name] & ~is_cancel for name in KILLS},
@@ -91,7 +92,8 @@ class RiskDecision(wiring.Component):
         findings, counts = product_findings(m, view)
         last = {"duplicate_order": self.is_duplicate} | findings | notionals.findings
         last_counts = {"duplicate_order": is_new} | counts | notionals.counts
-        reduces = is_cancel | (~crosses & (later(m, view.is_smaller, 2) | positions.closes))
+        is_less = later(m, was_cancel | (~crosses & later(m, view.is_smaller)))
+        reduces = is_less | positions.closes
         enabled_late = later(m, enabled)
         verdict = FirstReason(
             m,

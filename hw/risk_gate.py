@@ -248,8 +248,10 @@ class RiskGate(wiring.Component):
         view, held, candidate = self.decision.view, holder.request, self.trigger.candidate
         uses_held, is_free = sequence.uses_held, sequence.is_free
         request = view.request
+        held_symbol = Signal.like(held.symbol_index)  # a register beside the tables
+        m.d.sync += held_symbol.eq(held.symbol_index)
         m.d.comb += [
-            self.symbol_index.eq(Mux(uses_held, held.symbol_index, self.trigger.prefetch)),
+            self.symbol_index.eq(Mux(uses_held, held_symbol, self.trigger.prefetch)),
             limits.symbol_index.eq(self.symbol_index),
             ledger.prefetch.eq(self.symbol_index),
             self.rates.symbol.eq(self.symbol_index),

@@ -298,7 +298,7 @@ class PositionSpec(wiring.Component):
             view.exposure.buy.open_shares.eq(bought if self.sees_open_orders else 0),
             view.exposure.sell.open_shares.eq(sold if self.sees_open_orders else 0),
         ]
-        positions = Positions(m, view)
+        positions = Positions(m, view, Const(1, 1))
         # one request at a time: it is reserved in the cycle in which the findings are known
         asked = Signal(2)
         added, is_buy = ([Signal.like(v, name=f"{v.name}_{i}") for i in range(2)]
