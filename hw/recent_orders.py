@@ -25,8 +25,6 @@ WINDOW_BITS = Limits.__dataclass_fields__["duplicate_window_ns"].metadata["bits"
 ORIGIN_STRATEGY_BIT = 32
 """Where the strategy lies in a key's second word, the symbol being below."""
 
-PART_BITS = 33
-"""Of a key that are compared in one cycle: the sum of the parts is the next one's."""
 HALF_BITS = TIME_BITS // 2
 """Of a time that are compared in one cycle."""
 
@@ -130,15 +128,15 @@ class RecentOrders(wiring.Component):
                 way.write_data.eq(new),
             ]
         same, ages, is_below = self._compare(m, ways)
-        was_same = [Signal(len(parts), name=f"was_same_{i}") for i, parts in enumerate(same)]
+        was_same = Signal(WAYS)
         was_below = [Signal(len(terms), name=f"was_below_{i}") for i, terms in enumerate(is_below)]
-        m.d.sync += [flags.eq(Cat(*parts)) for flags, parts in zip(was_same, same, strict=True)]
         m.d.sync += [
-            flags.eq(Cat(*terms)) for flags, terms in zip(was_below, is_below, strict=True)
+            was_same.eq(same),
+            *(flags.eq(Cat(*terms)) for flags, terms in zip(was_below, is_below, strict=True)),
         ]
-        counts = [
-            parts.all() & (high_below | (high_not_above & low_below))
-            for parts, (high_below, high_not_above, low_below) in zip(
+        counts = [  # a look-up table each
+            is_same & (high_below | (high_not_above & low_below))
+            for is_same, (high_below, high_not_above, low_below) in zip(
                 was_same, was_below, strict=True
             )
         ]
@@ -181,7 +179,7 @@ class RecentOrders(wiring.Component):
                 m.d.sync += is_second.eq(high_less | (high_not_more & low_less))
                 m.next = "OLDER"
             with m.State("OLDER"):
-                m.d.sync += found.eq(Cat(parts.all() for parts in was_same))
+                m.d.sync += found.eq(was_same)
                 for i, (index, age) in enumerate(zip(older, oldest_ages, strict=True)):
                     m.d.sync += [
                         index.eq(2 * i + is_second[i]),
@@ -207,9 +205,9 @@ class RecentOrders(wiring.Component):
 
     def _compare(
         self, m: Module, ways: list[SweptMemory]
-    ) -> tuple[list[list[Value]], list[Value], list[tuple[Value, ...]]]:
-        """For each way, in cycle 2: which parts of the key are the same, when it passed, and of
-        whether that is lately: the upper half below, not above, the lower half below.
+    ) -> tuple[Value, list[Value], list[tuple[Value, ...]]]:
+        """For each way, in cycle 2: whether the key is the same, when it passed, and of whether
+        that is lately: the upper half below, not above, the lower half below.
         """
         key, key_later = Signal(self._key), Signal(self._key)
         earliest = Signal(TIME_BITS + 1)  # a passing after this is less than the window ago
@@ -227,14 +225,8 @@ class RecentOrders(wiring.Component):
         for way in ways:
             row = way.read_data[0]
             age = row.passed_ns
-            theirs, mine = row.key.as_value(), key_later.as_value()
-            same.append(
-                [
-                    theirs[at : at + PART_BITS] == mine[at : at + PART_BITS]
-                    for at in range(0, len(mine), PART_BITS)
-                ]
-            )
+            same.append(row.key.as_value() == key_later.as_value())  # in one chain of carries
             ages.append(age)
             late = age[HALF_BITS:]
             is_below.append((high < late, high <= late, low < age[:HALF_BITS]))
-        return same, ages, is_below
+        return Cat(*same), ages, is_below
