@@ -35,8 +35,8 @@ bucket_layout = bucket_words(INTERVAL_BITS, TOLERANCE_BITS)
 class Bucket(wiring.Component):
     """The buckets of one kind; two to ``bits`` of them.
 
-    ``index`` in cycle 0 (with ``is_immediate``: in cycle 1) is the one that is asked for in cycle
-    2, when ``limit`` and ``t_ns`` are given for it; ``is_empty`` in cycle 3 says that it has no
+    ``index`` in cycle 0 (with ``is_immediate``: in cycle 2) is the one that is asked for in cycle
+    3, when ``limit`` and ``t_ns`` are given for it; ``is_empty`` in cycle 4 says that it has no
     token. ``take``, with ``index``, ``take_t_ns`` and ``limit`` held until ``is_taken``: take a
     token if there is one; meanwhile nothing is answered.
     """
@@ -67,7 +67,7 @@ class Bucket(wiring.Component):
                 "take_t_ns": In(time_bits),
                 "is_taken": Out(1),
                 "is_granted": Out(1),  # with is_taken: there was one
-                "full_ns": Out(self._full_bits),  # of the index of the cycle before
+                "full_ns": Out(self._full_bits),  # where immediate: of the index of a cycle before
                 "init_done": Out(1),
             }
         )
@@ -87,11 +87,7 @@ class Bucket(wiring.Component):
         )
         address, row = table.read()
         next_ns, index_later = Signal(self._full_bits), Signal(self.bits)
-        m.d.sync += index_later.eq(self.index)
-        if self.is_immediate:
-            m.d.sync += next_ns.eq(row)
-        else:
-            m.d.comb += next_ns.eq(row)
+        m.d.sync += [index_later.eq(self.index), next_ns.eq(row)]
         taking, is_taking = self.taking, Signal()
         m.d.comb += [
             self.init_done.eq(table.init_done),
@@ -134,9 +130,8 @@ class RateLimits(wiring.Component):
     """The buckets of all kinds.
 
     ``symbol`` in cycle 0, ``strategy`` and ``session`` in cycle 2 are those of a request of cycle
-    2, when ``t_ns`` and ``symbol_limit`` are given; ``session_limit`` and ``strategy_limit`` are
-    those of cycle 3. ``symbol_is_empty`` in cycle 3 says that there is no token, the other two
-    ``<kind>_is_empty`` do in cycle 4. One request per cycle.
+    2, when ``t_ns`` is given; ``<kind>_limit`` are those of cycle 3. ``<kind>_is_empty`` in cycle 4
+    says that there is no token. One request per cycle.
     ``take_valid``, ``take_t_ns``: a request passed; taken while ``take_ready``, and done when it is
     ready again (7 cycles). Until then ``symbol``, ``strategy``, ``session`` and the limits are to
     be that request's, the symbol from a cycle before the taking on. What is asked for meanwhile, or
@@ -177,7 +172,7 @@ class RateLimits(wiring.Component):
             m.d.comb += [
                 bucket.index.eq(getattr(self, kind)),
                 bucket.limit.eq(getattr(self, f"{kind}_limit")),
-                bucket.t_ns.eq(self.t_ns if kind == "symbol" else t_before),
+                bucket.t_ns.eq(t_before),
                 getattr(self, f"{kind}_is_empty").eq(bucket.is_empty),
                 bucket.take.eq(begins),
                 bucket.take_t_ns.eq(taken_ns),

@@ -33,10 +33,9 @@ KILLS = ("kill_global", "heartbeat_lost", "kill_session", "kill_strategy", "kill
 class RiskDecision(wiring.Component):
     """Decides as ``ReferenceGate.check`` does.
 
-    In cycle 0 ``view``; in cycle 1 ``symbol_message_rate``: the symbol's bucket has no token; in
-    cycle 2 ``late``; in cycle 3 ``is_duplicate``: the same order passed lately. In that cycle
-    ``passed`` and ``is_credit_alert``; in cycle 4 ``reason`` (0 when passed) and ``notional``,
-    price times open shares.
+    In cycle 0 ``view``; in cycle 2 ``late``; in cycle 3 ``is_duplicate``: the same order passed
+    lately. In that cycle ``passed`` and ``is_credit_alert``; in cycle 4 ``reason`` (0 when passed)
+    and ``notional``, price times open shares.
     """
 
     def __init__(
@@ -49,7 +48,6 @@ class RiskDecision(wiring.Component):
         super().__init__(
             {
                 "view": In(view_layout(order_bits, symbol_bits, strategy_bits, venue_bits)),
-                "symbol_message_rate": In(1),
                 "late": In(late_layout()),
                 "is_duplicate": In(1),
                 "passed": Out(1),
@@ -79,7 +77,7 @@ class RiskDecision(wiring.Component):
                 for name, finding in findings.items()
             }
 
-        found = early_findings(m, view) | {"symbol_message_rate": self.symbol_message_rate}
+        found = early_findings(m, view)
         early = {n: later(m, bit) for n, bit in counting(found, enabled).items()}
         crosses = found["self_trade"]
         positions = Positions(m, view, ~crosses)

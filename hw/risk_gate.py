@@ -27,6 +27,7 @@ from hw.recent_orders import RecentOrders, key_fields, set_of
 from hw.request import BUY, STRATEGY_BITS, SYMBOL_BITS, VENUE_BITS, Action, request_layout
 from hw.request_holder import MEASURE_CYCLES, RequestHolder
 from hw.risk_decision import RiskDecision
+from hw.risk_products import later
 from hw.risk_rooms import RiskRooms
 from hw.risk_rows import TIME_BITS
 from hw.risk_view import PHASE_BITS, top_layout
@@ -304,13 +305,12 @@ class RiskGate(wiring.Component):
             rates.session.eq(request.venue),
             rates.strategy.eq(request.strategy),
             rates.t_ns.eq(self.t_ns),
-            *self._buckets(),
+            *self._buckets(m),
             *(recent.key[name].eq(value) for name, value in key_fields(request).items()),
             recent.set.eq(early.set),
             recent.t_ns.eq(self.t_ns),
             recent.window_ns.eq(gate_limits.duplicate_window_ns),
             ledger.strategy.eq(request.strategy),
-            self.decision.symbol_message_rate.eq(rates.symbol_is_empty),
             *(
                 late[name].eq(getattr(kills, name))
                 for name in (
@@ -319,15 +319,16 @@ class RiskGate(wiring.Component):
                 )
             ),
             late.message_rate.eq(rates.session_is_empty),
+            late.symbol_message_rate.eq(rates.symbol_is_empty),
             late.strategy_message_rate.eq(rates.strategy_is_empty),
             late.repeated_execution.eq(repeated),
             self.decision.is_duplicate.eq(recent.holds),
         ]
 
-    def _buckets(self) -> list[Value]:
-        """The words of each kind of bucket."""
+    def _buckets(self, m: Module) -> list[Value]:
+        """The words of each kind of bucket, in the cycle after the view."""
         homes: dict[str, Any] = dict.fromkeys(KINDS, self.limits.gate_limits)
-        homes["symbol"] = self.limits.row
+        homes["symbol"] = later(m, self.limits.row)
         return [
             getattr(self.rates, f"{kind}_limit")[word].eq(home[f"{kind}_{word}"])
             for kind, home in homes.items()

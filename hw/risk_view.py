@@ -92,6 +92,7 @@ LATE = (
     "kill_strategy",
     "kill_symbol",
     "message_rate",  # the bucket has no token
+    "symbol_message_rate",
     "strategy_message_rate",
     "repeated_execution",
 )

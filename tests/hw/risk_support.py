@@ -222,12 +222,12 @@ class Case:
                 else {},
                 "top": {f.name: getattr(top, f.name) for f in fields(top)},
             },
-            "symbol_message_rate": int(
-                not gate.symbol_buckets.has_token(
-                    request.symbol_index, derived.symbol_bucket(limits), t_ns
-                )
-            ),
             "late": {
+                "symbol_message_rate": int(
+                    not gate.symbol_buckets.has_token(
+                        request.symbol_index, derived.symbol_bucket(limits), t_ns
+                    )
+                ),
                 "message_rate": int(
                     not gate.session_buckets.has_token(
                         request.venue, derived.session_bucket(overall), t_ns

@@ -49,19 +49,14 @@ def ask(model, r: random.Random, key: dict[str, int], t_ns: int, limits: dict) -
     def others(*kinds: str) -> dict[str, int]:
         return {kind: r.randrange(1 << BITS[kind]) for kind in kinds}
 
-    symbol_limit = {"symbol_limit": words(limits["symbol"])}
-    others_limits = {f"{kind}_limit": words(limits[kind]) for kind in ("session", "strategy")}
+    given = {f"{kind}_limit": words(limits[kind]) for kind in KINDS}
     model.step(symbol=key["symbol"])
     model.step(**others(*KINDS))
     named = {"session": key["session"], "strategy": key["strategy"]}
-    model.step(t_ns=t_ns, **others("symbol"), **named, **symbol_limit)
-    third = model.step(t_ns=r.getrandbits(63), **others(*KINDS), **others_limits)
-    fourth = model.step(t_ns=r.getrandbits(63), **others(*KINDS))
-    return {
-        "symbol": third["symbol_is_empty"],
-        "session": fourth["session_is_empty"],
-        "strategy": fourth["strategy_is_empty"],
-    }
+    model.step(t_ns=t_ns, **others("symbol"), **named)
+    model.step(t_ns=r.getrandbits(63), **others(*KINDS), **given)
+    told = model.step(t_ns=r.getrandbits(63), **others(*KINDS))
+    return {kind: told[f"{kind}_is_empty"] for kind in KINDS}
 
 
 def test_same_as_reference(model) -> None:

@@ -48,7 +48,7 @@ def drawn(rng):
 def test_decision_equals_reference(model):
     rng = random.Random(SEED)
     print(f"seed {SEED}")
-    delays = {"view": 0, "symbol_message_rate": 1, "late": 2, "is_duplicate": 3}
+    delays = {"view": 0, "late": 2, "is_duplicate": 3}
     views, expected = {name: [] for name in delays}, []
     seen = Counter()
     for _ in range(CASES):

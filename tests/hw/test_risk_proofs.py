@@ -238,7 +238,6 @@ class KillSpec(wiring.Component):
 
     view: In(view_layout(*WIDTHS))
     late: In(late_layout())
-    token: In(1)
     is_duplicate: In(1)
 
     def __init__(self, decision=RiskDecision):
@@ -257,7 +256,6 @@ class KillSpec(wiring.Component):
         m.d.comb += [
             decision.view.eq(self.view),
             decision.late.eq(self.late),
-            decision.symbol_message_rate.eq(self.token),
             decision.is_duplicate.eq(self.is_duplicate),
         ]
         is_cancel = [Signal(name=f"is_cancel_{i}") for i in range(3)]
