@@ -74,7 +74,7 @@ def weigh(m: Module, s: LedgerState) -> None:
         with m.If(s.position_part):
             m.d.sync += known.position_notional.eq(position_notional)
         s.steps.go("BEST")
-    has_none, takes_new = Signal(), Signal()
+    has_none, takes_new, lost_best = Signal(), Signal(), Signal()
     m.d.sync += gross_change.eq(order_counts + position_counts)  # wanted steps later
     with s.steps.state("BEST"):  # which price it is; the price itself is a step of its own
         is_first = rests & (new_side_row.orders == 1)
@@ -82,12 +82,13 @@ def weigh(m: Module, s: LedgerState) -> None:
         m.d.sync += [
             has_none.eq(s.order_part & ~new_side_row.orders.any()),
             takes_new.eq(s.order_part & takes_this),
+            lost_best.eq(s.order_part & was_best & ~is_same),
         ]
-        with m.If(s.order_part & new_side_row.orders.any() & ~takes_this & was_best & ~is_same):
-            m.d.sync += s.needs_search.eq(1)
         s.steps.go("PRICE")
     with s.steps.state("PRICE"):
         m.d.sync += new_side_row.best_price.eq(side_row.best_price)
+        with m.If(lost_best & ~has_none & ~takes_new):
+            m.d.sync += s.needs_search.eq(1)
         with m.If(s.is_search_result):
             m.d.sync += new_side_row.best_price.eq(s.search.best_price)
         with m.If(takes_new):
