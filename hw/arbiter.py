@@ -13,15 +13,15 @@ decision then only chooses. ``hw.number_order`` makes the comparisons short.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.arbiter_candidate import Candidate, any_does, any_moves
 from hw.arbiter_queue import ArbiterQueue, StartSignature, item_layout
-from hw.event import CYCLE_BITS, SEQUENCE_NUMBER_BITS, event_layout
+from hw.event import CYCLE_BITS, SEQUENCE_NUMBER_BITS, event_layout, message_layout
 from hw.line_signature import PARSER_CYCLES, ParsedLine
 from hw.number_order import KNOWN_CYCLES, NumberOrder
 from hw.request import SYMBOL_BITS
@@ -32,104 +32,13 @@ from nic.framing.feed_format import FeedFormat
 COUNTER_BITS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What a candidate does to the state."""
-
-    moves: Signal
-    opens: Signal
-    is_late: Signal
-    starts: Signal
-
-
-class Candidate:
-    """A message of a line, or the head of the queue: where its number stands, what it would do.
-
-    ``is_next``: at the expected number; ``is_jump``: behind it; ``is_missing``: in the open gap and
-    not given up. The terms whose sums these are come from registers. ``is_ready``: it is taken if
-    it wants to be (``is_taken``) and is ``allowed``, as nobody goes before it: that comes late.
-    What it would do is known before: ``would``. ``stays``: it is taken as it is missing, or as
-    nothing is arbitrated.
-    """
-
-    def __init__(self, name: str, item: Any, following: Value, is_valid: Value) -> None:
-        self.name, self.item, self.following, self.is_valid = name, item, following, is_valid
-        self.number: Value = item.message.sequence_number
-        self.is_next, self.is_jump, self.is_missing = (
-            Signal(name=f"{what}_{name}") for what in ("is_next", "is_jump", "is_missing")
-        )
-        self.is_ready, self.allowed, self.wants, self.is_taken = (
-            Signal(name=f"{what}_{name}") for what in ("is_ready", "allowed", "wants", "is_taken")
-        )
-        self.stays = Signal(name=f"stays_{name}")
-        self.would = Changes(*(Signal(name=f"would_{what}_{name}") for what in Changes.__slots__))
-        self.does = Changes(*(Signal(name=f"{what}_{name}") for what in Changes.__slots__))
-
-    def know(self, m: Module, terms: Mapping[str, Sequence[Value]]) -> None:
-        """Where the number stands in the next cycle: each of the three the sum of some terms."""
-        for what, sum_ in (
-            ("next", self.is_next),
-            ("jump", self.is_jump),
-            ("missing", self.is_missing),
-        ):
-            kept = Signal(len(terms[what]), name=f"{what}_terms_{self.name}")
-            m.d.sync += kept.eq(Cat(*terms[what]))
-            m.d.comb += sum_.eq(kept.any())
-
-    def before(self, m: Module) -> Changes:
-        """What it did a cycle ago."""
-        kept = Changes(*(Signal(name=f"was_{what}_{self.name}") for what in Changes.__slots__))
-        m.d.sync += [getattr(kept, w).eq(getattr(self.does, w)) for w in Changes.__slots__]
-        return kept
-
-    def decide(self, m: Module, is_arbitrating: Value, is_started: Value) -> None:
-        """What it wants, and what it does to the state when it is taken.
-
-        What does something wants to be taken: said without that it takes fewer gates.
-        """
-        acts = self.is_ready & is_arbitrating
-        is_message = self.item.is_message
-        is_start = self.item.is_start & ~is_message
-        is_new = self.is_next | self.is_jump
-        m.d.comb += [
-            self.wants.eq(
-                Mux(
-                    is_message,
-                    is_new | self.is_missing | ~is_arbitrating,
-                    is_start | is_arbitrating & is_new,
-                )
-            ),
-            self.is_taken.eq(self.is_ready & self.wants & self.allowed),
-            self.stays.eq(self.is_ready & (self.is_missing | ~is_arbitrating)),
-            self.would.starts.eq(self.is_ready & is_start),
-            self.would.moves.eq((acts & is_new) | self.would.starts),
-            self.would.opens.eq(acts & self.is_jump & is_started & ~is_start),
-            self.would.is_late.eq(acts & self.is_missing & is_message),
-        ]
-        m.d.comb += [
-            getattr(self.does, w).eq(getattr(self.would, w) & self.allowed)
-            for w in Changes.__slots__
-        ]
-
-
-def any_does(what: str, first: Candidate, others: Sequence[Candidate]) -> Value:
-    """Whether any of the candidates does that: ``first``, or one that is allowed as that one is
-    not taken. What they would do is summed before, as that comes late.
-    """
-    does: Value = getattr(first.does, what)
-    if others:
-        does |= Cat(*(getattr(o.would, what) for o in others)).any() & others[0].allowed
-    return does
-
-
-def any_moves(first: Candidate, others: Sequence[Candidate]) -> Value:
-    """Whether any of the candidates moves the state on.
-
-    As of :func:`any_does`. But if ``first`` is new, it does: so the others need not ask that to
-    know whether they are allowed.
-    """
-    would = Cat(*(other.would.moves for other in others)).any()
-    return first.does.moves | (would & ~first.stays)
+def delayed(m: Module, value: Value, cycles: int) -> Value:
+    """The value so many cycles ago."""
+    for _ in range(cycles):
+        kept = Signal.like(value, name="delayed")
+        m.d.sync += kept.eq(value)
+        value = kept
+    return value
 
 
 class Arbiter(wiring.Component):
@@ -142,7 +51,7 @@ class Arbiter(wiring.Component):
 
     ``start`` sets what is expected next; it takes its place among what waits.
     ``gap_opened``: for one cycle when a message or an idle datagram shows that others are missing.
-    ``counters`` (the table ``ARBITER``) follow by three cycles.
+    ``counters`` (the table ``ARBITER``) follow by four cycles.
     """
 
     def __init__(self, feed: FeedFormat, symbol_bits: int = SYMBOL_BITS) -> None:
@@ -197,7 +106,8 @@ class Arbiter(wiring.Component):
             a.allowed.eq(1),
             b.allowed.eq(~a.is_taken),
             head.allowed.eq(~a.is_taken),
-            queue.push.eq(asks_b & b.wants & (a.is_taken | ~queue.is_empty)),
+            queue.asks.eq(asks_b & b.wants),
+            queue.push.eq(queue.asks & (a.is_taken | ~queue.is_empty)),
             queue.item.eq(b.item),
             queue.has_message.eq(b.is_valid),
             queue.pop.eq(head.is_valid & ~(head.wants & a.is_taken)),
@@ -354,29 +264,36 @@ class Arbiter(wiring.Component):
         symbol = item.symbol
         # What is shown is known too late to choose between hundreds of bits: those of the message
         # are chosen behind their registers, but for its type, which decides what the others mean.
+        # So are its number and its stamp, for which nobody waits.
         event = Signal.like(self.event.payload, name="event")
-        both = [Signal.like(event.message, name=f"message_{name}") for name in ("a", "other")]
-        showed_a = Signal()
+        kept = data.StructLayout({"message": message_layout(self.feed), "stamp": CYCLE_BITS})
+        both = [Signal(kept, name=f"kept_{name}") for name in ("a", "other")]
+        chosen, showed_a = Signal(kept), Signal()
         early = 8 * (self.feed.messages.type_offset + 1)
-        chosen = Mux(showed_a, both[0], both[1])
         m.d.comb += [
+            chosen.eq(Mux(showed_a, *both)),
             self.event.payload.eq(event),
-            self.event.payload.message.eq(Cat(event.message[:early], chosen[early:])),
+            self.event.payload.message.eq(
+                Cat(event.message[:early], chosen.message.message[early:])
+            ),
+            self.event.payload.length_bytes.eq(chosen.message.length_bytes),
+            self.event.payload.sequence_number.eq(chosen.message.sequence_number),
+            self.event.payload.received_cycle.eq(chosen.stamp),
         ]
+        for shown, register in zip((a.item, other), both, strict=True):
+            m.d.sync += [
+                register.message.eq(shown.message),
+                register.stamp.eq(shown.received_cycle),
+            ]
         m.d.sync += [
             showed_a.eq(shows_a),
-            both[0].eq(a.item.message.message),
-            both[1].eq(other.message.message),
             self.event.valid.eq(a.is_taken | b.is_taken | (head.is_taken & head.item.is_message)),
             event.message[:early].eq(item.message.message[:early]),
-            event.length_bytes.eq(item.message.length_bytes),
-            event.sequence_number.eq(number),
             event.line.eq(~shows_a),
             event.after_gap.eq(opens),
             event.is_late.eq(is_late),
             event.is_wanted.eq(symbol.is_wanted),
             event.symbol_index.eq(symbol.symbol_index),
-            event.received_cycle.eq(item.received_cycle),
             self.is_for_host.eq(symbol.is_wanted | ~self.drops_unwanted),
             self.gap_opened.eq(opens),
         ]
@@ -384,32 +301,31 @@ class Arbiter(wiring.Component):
     def _count(self, m: Module, candidates: Sequence[Candidate], lost: dict[str, Value]) -> None:
         """The counters, some cycles behind so that no decision waits for their sums."""
         head = candidates[-1]
-        was = {name: Signal(name=f"was_{name}") for name in (*lost, "starts", "late")}
+        was = {name: Signal(name=f"was_{name}") for name in lost}
         m.d.sync += [was[name].eq(value) for name, value in lost.items()]
-        m.d.sync += was["starts"].eq(head.does.starts)
+        event = self.event
+        # What happened, and the state before it. No sum stands behind the choice of the message.
+        starts = delayed(m, head.does.starts, 2)
+        opened = delayed(m, self.gap_opened, 1)
+        is_late = delayed(m, event.payload.is_late, 1)
+        number = delayed(m, event.payload.sequence_number, 1)
         expected, gap_next, gap_end = (
-            Signal(SEQUENCE_NUMBER_BITS, name=f"was_{name}")
-            for name in ("expected", "gap_next", "gap_end")
+            delayed(m, state, 2) for state in (self.expected, self.gap_next, self.gap_end)
         )
-        number = self.event.payload.sequence_number
-        event, opened, is_late = self.event, self.gap_opened, self.event.payload.is_late
         missing, abandoned = Signal(SEQUENCE_NUMBER_BITS), Signal(SEQUENCE_NUMBER_BITS)
+        has_abandoned = Signal()
         m.d.sync += [
-            expected.eq(self.expected),
-            gap_next.eq(self.gap_next),
-            gap_end.eq(self.gap_end),
             missing.eq(Mux(opened, number - expected, 0)),
             abandoned.eq(Mux(is_late, number, gap_end) - gap_next),
+            has_abandoned.eq(opened | starts | is_late),
         ]
-        has_abandoned = Signal()
-        m.d.sync += has_abandoned.eq(opened | was["starts"] | is_late)
         increments = {
             "events": event.valid,
             "duplicates_a": was["duplicates_a"],
             "duplicates_b": was["duplicates_b"] + was["duplicates_head"],
-            "gaps": opened,
+            "gaps": self.gap_opened,
             "missing": missing,
-            "recovered": is_late,
+            "recovered": event.payload.is_late,
             "gap_abandoned": Mux(has_abandoned, abandoned, 0),
             "overrun": was["overrun"],
             "unwanted": event.valid & ~event.payload.is_wanted,

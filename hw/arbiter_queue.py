@@ -34,11 +34,12 @@ def item_layout(feed: FeedFormat, symbol_bits: int) -> data.StructLayout:
 class ArbiterQueue(wiring.Component):
     """A queue in distributed RAM; its first item lies in registers (``has_head``, ``head``).
 
-    ``push`` puts ``item`` (a message; ``has_message`` says early that there may be one) behind the
-    others; without room it is lost, and ``is_overrun`` is 1. ``pop`` takes the head away; the next
-    is there two cycles later. ``is_empty``: neither head nor more. Idle datagrams (heartbeats, ends
-    of session) of the lines ``a`` and ``b`` and then ``start`` are put in between messages, when
-    there is room; a line brings no message meanwhile, as it has a frame's headers before it.
+    ``asks`` and ``push`` put ``item`` (a message; ``has_message`` says early that there may be one)
+    behind the others; where anything waits, who asks must push. Without room it is lost, and
+    ``is_overrun`` is 1. ``pop`` takes the head away; the next is there two cycles later.
+    ``is_empty``: neither head nor more. Idle datagrams (heartbeats, ends of session) of the lines
+    ``a`` and ``b`` and then ``start`` are put in between messages, when there is room; a line
+    brings no message meanwhile, as it has a frame's headers before it.
     """
 
     def __init__(self, feed: FeedFormat, item: data.StructLayout) -> None:
@@ -50,6 +51,7 @@ class ArbiterQueue(wiring.Component):
                 "b": In(datagram),
                 "start": In(StartSignature),
                 "has_message": In(1),
+                "asks": In(1),
                 "push": In(1),
                 "item": In(item),
                 "pop": In(1),
@@ -65,32 +67,38 @@ class ArbiterQueue(wiring.Component):
         m = Module()
         m.submodules.ring = ring = memory.Memory(shape=self._item, depth=1 << QUEUE_BITS, init=[])
         write, read = ring.write_port(), ring.read_port(domain="comb")
-        last, first = Signal(QUEUE_BITS + 1), Signal(QUEUE_BITS + 1)
+        last, first = Signal(QUEUE_BITS), Signal(QUEUE_BITS)
+        held = Signal(QUEUE_BITS + 1)  # in the ring; the places go a wide way to it
         is_idle = [Signal(name=f"is_idle_{name}") for name in "ab"]
         idle_number = [Signal(SEQUENCE_NUMBER_BITS, name=f"idle_number_{name}") for name in "ab"]
         is_full, may_write = Signal(), Signal(init=1)  # the same, for the wide way to the RAM
         is_almost_full, has_more, has_room = Signal(), Signal(), Signal()
         loads, is_last, is_occupied = Signal(), Signal(), Signal()
         keeps, still_more, puts, will_be_full = Signal(), Signal(), Signal(), Signal()
+        has_idle, fills = Signal(), Signal()
         m.d.comb += [
-            is_almost_full.eq((last - first)[: QUEUE_BITS + 1] == (1 << QUEUE_BITS) - 1),
-            will_be_full.eq(~loads & (is_full | (puts & is_almost_full))),
+            is_almost_full.eq(held == (1 << QUEUE_BITS) - 1),
+            # one that is almost full has something that waits
+            fills.eq(is_almost_full & (self.asks | has_idle)),
+            will_be_full.eq(~loads & (is_full | fills)),
+            has_idle.eq(has_room & (Cat(is_idle).any() | self.start.valid)),
             has_room.eq(~self.has_message & ~is_full),
             self.is_overrun.eq(self.push & is_full),
             self.start.ready.eq(has_room & ~Cat(is_idle).any()),
             write.addr.eq(last),
             write.data.eq(self.item),
             write.en.eq(may_write),  # what is not put there is written over by what is
-            puts.eq((self.push & ~is_full) | (has_room & (Cat(is_idle).any() | self.start.valid))),
+            puts.eq((self.push & ~is_full) | has_idle),
             read.addr.eq(first),
             self.is_empty.eq(~is_occupied),
             loads.eq(~self.has_head & has_more),
-            is_last.eq(last == (first + 1)[: QUEUE_BITS + 1]),
+            is_last.eq(held == 1),
             still_more.eq(has_more & ~(loads & is_last)),
             keeps.eq(loads | still_more | (self.has_head & ~self.pop)),
         ]
         # Decisions need to know whether anything waits: registers say it.
         m.d.sync += [
+            held.eq(Mux(puts, held + ~loads, held - loads)),
             has_more.eq(still_more | puts),
             is_occupied.eq(keeps | puts),
             is_full.eq(will_be_full),

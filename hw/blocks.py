@@ -83,12 +83,17 @@ BLOCKS: dict[str, Block] = {
     "record_writer": Block(
         "hw.record_writer:RecordWriter", "what happened to words for the host", {"feed": NASDAQ}
     ),
-    "feed_card": Block("hw.feed_card:FeedCard", "a card without orders, Nasdaq", {"feed": NASDAQ}),
+    "feed_card": Block(
+        "hw.feed_card:FeedCard",
+        "a card without orders, Nasdaq",
+        {"feed": NASDAQ},
+        placer="anchored",
+    ),
     "top": Block(
         "hw.top:Top",
         "the whole card, Nasdaq, 511 symbols",
         {"feed": NASDAQ, "symbol_bits": 9},
-        placer="anchored",
+        placer="static",
     ),
 }
 """In the way of a tick: lines, event, gate and its state, order, registers."""

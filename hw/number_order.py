@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
@@ -46,10 +47,12 @@ class NumberOrder:
         self.left, self.right = left, right
         bits = len(left) - HIGH_FROM
         difference = Signal(bits + 1, name=f"difference_{name}")
-        # 0 or 1 is near, and -1
-        groups = [difference[at : at + GROUP_BITS] for at in range(1, bits + 1, GROUP_BITS)]
+        # 0 or 1 is near, and -1. The lowest bit is there before the carry has come to the others:
+        # it goes into the first group.
+        starts = [0, *range(1 + GROUP_BITS, bits + 1, GROUP_BITS), bits + 1]
+        groups = [difference[at:end] for at, end in pairwise(starts)]
         zeros = Signal(len(groups), name=f"zeros_{name}", init=(1 << len(groups)) - 1)
-        ones = Signal(len(groups) + 1, name=f"ones_{name}")
+        ones = Signal(len(groups), name=f"ones_{name}")
         is_below = Signal(name=f"is_below_{name}")
         self.known = Distance(Signal(name=f"is_near_{name}"), Signal(name=f"is_above_{name}"))
         self.found = Distance(Signal(name=f"found_near_{name}"), Signal(name=f"found_above_{name}"))
@@ -60,8 +63,8 @@ class NumberOrder:
         ]
         m.d.sync += [
             is_below.eq(difference[-1]),
-            zeros.eq(Cat(~group.any() for group in groups)),
-            ones.eq(Cat(*(group.all() for group in groups), difference[0])),
+            zeros.eq(Cat(~groups[0][1:].any(), *(~group.any() for group in groups[1:]))),
+            ones.eq(Cat(group.all() for group in groups)),
         ]
         self.base = self.found
 

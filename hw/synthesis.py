@@ -48,7 +48,7 @@ HEAVY_TIME = ("--placer-heap-timingweight", "30", "--placer-heap-critexp", "3")
 AIM_MHZ = 250
 """What the placer aims at; above what is needed, so that it does not stop at enough."""
 
-ROUTING_MINUTES = 90
+ROUTING_MINUTES = 60
 """How long placing and routing a netlist may take. Where wires are too many for where the cells
 are, the router goes on for ever."""
 
