@@ -38,7 +38,7 @@ STEPS = ("comparisons 4", "ram registers 1", "multiplier registers 1", "ram plac
 PLACERS = ("heap", "static", "anchored")
 """How a block is placed. ``heap`` is nextpnr's usual placer, which looks at time. Block RAMs and
 multipliers lie in few rows far apart, and where there are many it spreads them badly: ``static``
-makes much shorter wires, without looking at time. ``anchored`` begins with where ``static`` has
+makes much shorter wires, and weighs time little. ``anchored`` begins with where ``static`` has
 these, draws the memories together (:mod:`hw.ram_places`), and leaves the rest to ``heap``, which
 weighs time more then."""
 
@@ -96,7 +96,7 @@ class Report:
     name: str
     size: Size
     runs: tuple[Run, ...]
-    """One per seed, up to the first that was not routed."""
+    """One per seed."""
 
     @property
     def worst_mhz(self) -> float | None:
@@ -181,8 +181,7 @@ def synthesise(
                 _place(netlist, placer, seed, told)
             runs.append(json.loads(told.read_text()))
             if GAVE_UP in runs[-1]:
-                progress(f"{name}: not routed within {ROUTING_MINUTES} minutes")
-                break
+                progress(f"{name}: seed {seed} not routed within {ROUTING_MINUTES} minutes")
     boundary = _boundary_registers(netlist, name)
     found = {
         kind: sum(runs[0]["utilization"].get(cell, {}).get("used", 0) for cell in cells)
@@ -192,7 +191,7 @@ def synthesise(
     return Report(
         name,
         Size(**found),
-        tuple(Run(seed, *_timing(run)) for seed, run in zip(seeds, runs, strict=False)),
+        tuple(Run(seed, *_timing(run)) for seed, run in zip(seeds, runs, strict=True)),
     )
 
 
