@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every block of the table can be built, and the report says what was measured."""
 
+from collections.abc import Callable
+
 import pytest
 
 from hw import verilog
@@ -18,9 +20,12 @@ def test_a_block_becomes_hardware(name: str) -> None:
         assert f"\\{port.name}\n" in text
 
 
-def test_the_line_s_parser_keeps_its_bounds() -> None:
-    found = measure.line_parser()
-    assert len(found) == 4
+@pytest.mark.parametrize(("measured", "count"), [(measure.line_parser, 4), (measure.both_lines, 2)])
+def test_the_lines_keep_their_bounds(
+    measured: Callable[[], list[measure.Measurement]], count: int
+) -> None:
+    found = measured()
+    assert len(found) == count
     for one in found:
         assert one.ok, one
         assert one.value > 0
