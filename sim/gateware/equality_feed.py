@@ -116,6 +116,14 @@ class Traffic:
         return found
 
 
+def inputs_of(given: Sequence[Traffic], cycles: int) -> dict[str, Any]:
+    """What the model of both lines is given for so many cycles."""
+    inputs: dict[str, Any] = {"cycle": np.arange(cycles, dtype=np.uint64)}
+    for name, traffic in zip(LINES, given, strict=True):
+        inputs |= {f"line_{name}__{part}": value for part, value in traffic.port(cycles).items()}
+    return inputs
+
+
 class Line:
     """One line's three parsers."""
 
@@ -261,10 +269,6 @@ class FeedRun:
         """
         total = max(cycles, *(one.end + DRAIN_CYCLES for one in given))
         due = [line.software(one.frames) for line, one in zip(self.lines, given, strict=True)]
-        inputs: dict[str, Any] = {"cycle": np.arange(total, dtype=np.uint64)}
-        for line, one in zip(self.lines, given, strict=True):
-            for part, value in one.port(total).items():
-                inputs[f"line_{line.name}__{part}"] = value
         when = [
             f"{what}_{n}{part}"
             for n in LINES
@@ -275,7 +279,7 @@ class FeedRun:
             )
         ]
         begin = self.model.cycle
-        rows = self.model.run(inputs, when=[*when, "event__valid"])
+        rows = self.model.run(inputs_of(given, total), when=[*when, "event__valid"])
         rows["cycle"] -= begin
         came = [
             line.gateware(self.model, rows, one, theirs)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -12,12 +11,12 @@ from hw.line_parser import LineParser
 from hw.line_signature import PARSER_CYCLES
 from nic.framing.feed_format import IEX, NASDAQ, FeedFormat
 from nic.framing.reference import LineSettings, ReferenceParser
-from sim.feed_traffic import FeedTraffic, Frames, Style
+from sim.feed_traffic import FeedTraffic, Style
 from sim.gateware import equality_feed, harness
 from sim.gateware.beats import Beats
-from sim.gateware.feed_lines import LINES, settings_value
+from sim.gateware.equality_feed import FeedRun, Traffic, inputs_of, same
 from sim.gateware.measure_card import whole_card
-from sim.gateware.measurement import Measurement
+from sim.gateware.measurement import LINE_TO_EVENT_CYCLES, Measurement
 
 __all__ = ["MEASUREMENTS", "Measurement", "all_of_them", "both_lines", "line_parser", "whole_card"]
 
@@ -27,18 +26,6 @@ FRAMES: dict[Style, int] = {"packed": 500, "minimum": 4000, "mixed": 1500}
 DRAIN_CYCLES = 16
 BEHIND_CYCLES = 8
 """How far the second line is behind the first."""
-LINE_TO_EVENT_CYCLES = 4
-
-
-def due_of(settings: LineSettings, given: Frames, beats: Beats) -> tuple[list[int], list[int]]:
-    """The beat with each message's last byte, and its number, as the reference finds them."""
-    reference = ReferenceParser(settings)
-    due, numbers = [], []
-    for index, (frame, error) in enumerate(given):
-        for message in reference.frame(frame, error).messages:
-            due.append(beats.beat_of(index, message.last_byte))
-            numbers.append(message.sequence_number)
-    return due, numbers
 
 
 class LineRun:
@@ -48,8 +35,13 @@ class LineRun:
         settings = LineSettings(feed, ADDRESS, PORT)
         given = FeedTraffic(settings, SEED, unknown_share=0).frames(frames, style)
         beats = Beats(given)
+        reference = ReferenceParser(settings)
         self.beats = beats.count
-        due, numbers = due_of(settings, given, beats)
+        due, numbers = [], []
+        for index, (frame, error) in enumerate(given):
+            for message in reference.frame(frame, error).messages:
+                due.append(beats.beat_of(index, message.last_byte))
+                numbers.append(message.sequence_number)
         with harness.model(LineParser(feed), f"line_parser_{feed.name}") as model:
             model.hold(settings={"destination_address": ADDRESS, "destination_port": PORT})
             valid = np.zeros(beats.count + DRAIN_CYCLES, np.uint8)
@@ -103,29 +95,23 @@ def both_lines() -> list[Measurement]:
     for feed in (NASDAQ, IEX):
         settings = LineSettings(feed, ADDRESS, PORT)
         given = FeedTraffic(settings, SEED, unknown_share=0).frames(FRAMES["packed"], "packed")
-        lines = [equality_feed.Traffic(given), equality_feed.Traffic(given, skew=BEHIND_CYCLES)]
-        cycles = lines[-1].end + DRAIN_CYCLES
-        due, numbers = due_of(settings, given, lines[0].beats)
-        inputs: dict[str, Any] = {"cycle": np.arange(cycles, dtype=np.uint64)}
-        for name, line in zip(LINES, lines, strict=True):
-            inputs |= {f"line_{name}__{p}": value for p, value in line.port(cycles).items()}
+        lines = [Traffic(given), Traffic(given, skew=BEHIND_CYCLES)]
         with equality_feed.model(feed) as model:
-            model.hold(
-                is_arbitrating=1, **{f"settings_{n}": settings_value(settings) for n in LINES}
-            )
-            model.run(cycles=(1 << equality_feed.TABLE_BITS) + 4, when=None)
+            run = FeedRun(model, (settings, settings), {})
+            due = run.lines[0].software(given)
             begin = model.cycle
+            inputs = inputs_of(lines, lines[-1].end + DRAIN_CYCLES)
             rows = model.run(inputs, when="event__valid")
             shown = model.field(rows, "event__payload", "sequence_number")
-        is_complete = shown.tolist() == numbers
-        late = rows["cycle"] - begin - due if is_complete else np.array([1 << 16])
+        same(f"{feed.name}: number of event", shown, due["sequence_number"])
+        late = rows["cycle"] - begin - lines[0].cycle_of(due["frame"], due["last_byte"])
         found.append(
             Measurement(
                 f"{feed.name}: last byte of a message on the line to the event out of the arbiter",
                 int(late.max(initial=0)),
                 LINE_TO_EVENT_CYCLES,
                 "cycles",
-                f"longest of {len(due):,} events, with both lines full",
+                f"longest of {len(rows):,} events, with both lines full",
             )
         )
     return found

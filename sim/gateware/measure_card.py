@@ -9,12 +9,12 @@ from nic.offload.card import Card
 from sim.feed_traffic import FeedTraffic
 from sim.gateware.card import open_card
 from sim.gateware.card_setup import ROW, THRESHOLD, give, prepare, trade
-from sim.gateware.measurement import Measurement
+from sim.gateware.measurement import LINE_TO_EVENT_CYCLES, Measurement
 
 SEED = 1
 FRAMES = 400
-LINE_TO_VERDICT_CYCLES = 4 + 5
-"""At most four from the last byte to the event, at most five from there."""
+EVENT_TO_VERDICT_CYCLES = 5
+LINE_TO_VERDICT_CYCLES = LINE_TO_EVENT_CYCLES + EVENT_TO_VERDICT_CYCLES
 LINE_TO_ORDER_CYCLES = 10
 SETTINGS = LineSettings(NASDAQ, 0xE9360C65, 26477)
 LOCATE, SYMBOL_INDEX = 77, 40

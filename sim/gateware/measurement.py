@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LINE_TO_EVENT_CYCLES = 4
+"""The bound from a message's last byte on the line to its event."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:

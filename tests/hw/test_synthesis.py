@@ -66,6 +66,13 @@ def test_a_router_that_goes_on_for_ever_is_ended(monkeypatch: pytest.MonkeyPatch
     assert again.worst_mhz > 50  # with more time it is tried anew
 
 
+def test_a_seed_that_was_not_routed_is_the_worst() -> None:
+    runs = [synthesis.Run(seed, mhz, ()) for seed, mhz in ((1, None), (2, 94.0), (3, 71.0))]
+    report = synthesis.Report("one", synthesis.Size(1, 2, 3, 4), tuple(runs))
+    assert report.worst_mhz is None
+    assert report.best_mhz == 94.0
+
+
 def test_a_block_without_registers_has_no_clock_to_speak_of() -> None:
     class Wire(wiring.Component):
         a: In(1)
